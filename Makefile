@@ -1,0 +1,80 @@
+# `make help` lists the targets.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test install servers lint types imports pytest docs lock clean
+
+PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
+PYTEST_ARGS ?= --numprocesses 2 --dist loadgroup
+LOCK_ARGS ?=# --upgrade takes the newest versions instead of keeping those locked
+
+venv := .venv
+bin := $(venv)/bin
+# Wheels only: building a source distribution would fetch packages that no lock pins.
+pip_install := $(bin)/python -m pip install --quiet --disable-pip-version-check --no-input
+install_lock := $(pip_install) --require-hashes --only-binary :all: --requirement
+install_project := $(pip_install) --no-deps --no-build-isolation --editable .
+project := pyproject.toml celery_sentinel/__init__.py
+uv_compile = UV_CUSTOM_COMPILE_COMMAND="make lock" $(bin)/uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+	--no-emit-find-links $(LOCK_ARGS)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: $(venv)/installed-demo ## run a small Celery fleet with celery-sentinel in front of it
+	$(bin)/celery-sentinel demo
+
+# --keep-going: one run shows everything that is wrong, and any failure fails the whole.
+test: install servers ## check style, types and imports, then run every test
+	@$(MAKE) --no-print-directory --keep-going lint types imports pytest
+
+install: $(venv)/installed-test ## create .venv with all that the tests need
+
+servers: ## install redis-server, rabbitmq-server and promtool when they are missing
+	@scripts/install-servers.sh
+
+lint: $(venv)/installed-test ## check style and formatting
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+
+types: $(venv)/installed-test ## check types
+	$(bin)/mypy
+
+imports: $(venv)/installed-test ## check the direction of imports
+	$(bin)/lint-imports
+
+pytest: $(venv)/installed-test ## run the tests alone; PYTEST_ARGS="tests/unit" chooses some
+	$(bin)/python -m pytest $(PYTEST_ARGS)
+
+docs: $(venv)/installed-demo ## write docs/metrics.md from the catalogue
+	$(bin)/celery-sentinel metrics --format markdown > docs/metrics.md
+
+lock: $(bin)/python ## write requirements/ from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
+	$(install_lock) requirements/lock.txt
+	$(uv_compile) --output-file requirements/lock.txt --group lock
+	$(uv_compile) --output-file requirements/test.txt pyproject.toml --extra demo --group test
+	$(uv_compile) --output-file requirements/demo.txt pyproject.toml --extra demo --group build \
+		--constraint requirements/test.txt
+	$(uv_compile) --output-file requirements/run.txt pyproject.toml \
+		--constraint requirements/test.txt
+	$(uv_compile) --output-file requirements/build.txt --group build \
+		--constraint requirements/test.txt
+
+clean: ## remove .venv and everything that was generated
+	rm -rf $(venv) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(bin)/python:
+	@PYTHON="$(PYTHON)" scripts/create-venv.sh $(venv)
+
+$(venv)/installed-demo: requirements/demo.txt $(project) | $(bin)/python
+	$(install_lock) requirements/demo.txt
+	$(install_project)
+	@touch $@
+
+$(venv)/installed-test: requirements/test.txt $(project) | $(bin)/python
+	$(install_lock) requirements/test.txt
+	$(install_project)
+	$(bin)/python -m pip check
+	@touch $@

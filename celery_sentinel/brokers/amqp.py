@@ -1,0 +1,185 @@
+"""Celery's events from RabbitMQ: a queue of our own, its deliveries read as raw frames."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import amqp
+from amqp import exceptions
+from kombu.utils import url as kombu_url
+
+from celery_sentinel import errors
+from celery_sentinel.brokers import amqp_frames, interface
+
+if TYPE_CHECKING:
+    from celery_sentinel import events, wire
+    from celery_sentinel.config import schema
+
+HEARTBEAT = 10  # seconds; RabbitMQ sends one each half of what was agreed
+QUEUE_EXPIRES = 60.0  # seconds an abandoned queue stays
+DEFAULT_PORTS = {"amqp": 5672, "pyamqp": 5672, "amqps": 5671}
+_FAILURES = (OSError, exceptions.AMQPError)
+
+
+class AmqpStream:
+    """A queue bound to the event exchange, consumed without acknowledgements.
+
+    py-amqp connects, authenticates and declares; from then on its socket is read here, since
+    the Message objects of py-amqp cost several times what decoding the events does. The queue
+    has our own time to live and byte limit rather than Celery's five seconds.
+    """
+
+    def __init__(self, config: schema.Config, decoder: wire.Decoder) -> None:
+        self._config = config
+        self._urls = [url.strip() for url in config.broker.url.split(";") if url.strip()]
+        self._decoder = decoder
+        self._connection: Any = None
+        self._socket: Any = None
+        self._frames = amqp_frames.FrameReader(decoder)
+        self._heartbeat = float(HEARTBEAT)
+        self._heard_at = self._beat_at = 0.0
+        self._behind = False
+
+    def connect(self) -> None:
+        """Connect to the first broker of the list that answers, declare, bind and consume."""
+        self.close()
+        failures = []
+        for url in self._urls:
+            arguments = self._arguments(url)
+            try:
+                self._open(arguments)
+            except _FAILURES as error:
+                self.close()
+                failures.append(f"{arguments['host']}: {_text(error)}")
+            else:
+                return
+        raise errors.BrokerError("; ".join(failures))
+
+    def _arguments(self, url: str) -> dict[str, Any]:
+        parts = kombu_url.parse_url(url)
+        scheme = parts["transport"]
+        port = parts["port"] or DEFAULT_PORTS.get(scheme, DEFAULT_PORTS["amqp"])
+        tls = self._config.broker.tls
+        ssl: Any = False
+        if scheme == "amqps" or tls is not None:
+            ssl = {**(parts.get("ssl") or {})}
+            if tls is not None:
+                ssl |= {
+                    "ca_certs": tls.ca_file,
+                    "certfile": tls.cert_file,
+                    "keyfile": tls.key_file,
+                    "server_hostname": parts["hostname"] if tls.verify_hostname else None,
+                }
+        return {
+            "host": f"{parts['hostname'] or '127.0.0.1'}:{port}",
+            "userid": parts["userid"] or "guest",
+            "password": parts["password"] or "guest",
+            "virtual_host": parts["virtual_host"] or "/",
+            "login_method": parts.get("login_method", "PLAIN"),
+            "ssl": ssl,
+        }
+
+    def _open(self, arguments: dict[str, Any]) -> None:
+        connection = self._connection = amqp.Connection(
+            **arguments,
+            connect_timeout=interface.CONNECT_TIMEOUT,
+            read_timeout=interface.CONNECT_TIMEOUT,
+            write_timeout=interface.CONNECT_TIMEOUT,
+            heartbeat=HEARTBEAT,
+            client_properties={"product": "celery-sentinel"},
+        )
+        connection.connect()
+        exchange = self._config.events.exchange
+        self._declare_exchange(exchange)
+        channel = connection.channel()
+        queue = f"{self._config.events.queue_prefix}.sentinel.{uuid.uuid4()}"
+        channel.queue_declare(
+            queue, exclusive=True, auto_delete=True, arguments=self._queue_arguments()
+        )
+        channel.queue_bind(queue, exchange, "#")
+        channel.basic_consume(queue, no_ack=True)
+        self._heartbeat = float(connection.heartbeat or 0)
+        self._socket = connection.transport.sock
+        self._socket.settimeout(interface.READ_TIMEOUT)
+        leftover = connection.transport._read_buffer  # noqa: SLF001 -- read ahead of us
+        self._frames = amqp_frames.FrameReader(self._decoder, bytes(leftover))
+        self._heard_at = self._beat_at = time.monotonic()
+        self._behind = False
+
+    def _declare_exchange(self, exchange: str) -> None:
+        """Declare the event exchange as Celery does, unless it is there already.
+
+        Asking first keeps a user without the right to configure it able to listen.
+        """
+        try:
+            self._connection.channel().exchange_declare(exchange, "topic", passive=True)
+        except exceptions.NotFound:
+            self._connection.channel().exchange_declare(
+                exchange, "topic", durable=True, auto_delete=False
+            )
+
+    def _queue_arguments(self) -> dict[str, int]:
+        settings = self._config.events
+        return {
+            "x-message-ttl": int(settings.queue_ttl * 1000),
+            "x-expires": int(QUEUE_EXPIRES * 1000),
+            "x-max-length-bytes": settings.queue_max_bytes,
+        }
+
+    def read(self) -> list[events.Event]:
+        """Return the events of one read of at most 256 KiB."""
+        found: list[events.Event] = []
+        if self._socket is None:
+            raise errors.BrokerError("not connected")
+        try:
+            data = self._socket.recv(interface.RECEIVE_BYTES)
+            if data:
+                self._frames.feed(data, found)
+        except TimeoutError:
+            data = None
+        except OSError as error:
+            raise errors.BrokerError(_text(error), reason=self._reason()) from error
+        if data == b"":
+            raise errors.BrokerError("closed by the server", reason=self._reason())
+        self._keep_alive(heard=data is not None)
+        self._behind = data is not None and len(data) == interface.RECEIVE_BYTES
+        return found
+
+    def _keep_alive(self, *, heard: bool) -> None:
+        """Send our heartbeat when it is due, and miss the server's."""
+        now = time.monotonic()
+        if heard:
+            self._heard_at = now
+        if not self._heartbeat:
+            return
+        if now - self._heard_at > 2 * self._heartbeat:
+            raise errors.BrokerError("no heartbeat from the server", reason="watchdog")
+        if now - self._beat_at >= self._heartbeat / 2:
+            self._beat_at = now
+            try:
+                self._socket.sendall(amqp_frames.HEARTBEAT)
+            except OSError as error:
+                raise errors.BrokerError(_text(error)) from error
+
+    def _reason(self) -> str:
+        return "slow_consumer" if self._behind else "error"
+
+    def close(self) -> None:
+        """Drop the connection, with a word of goodbye to the server where it still listens."""
+        connection, consuming = self._connection, self._socket is not None
+        self._connection = self._socket = None
+        if connection is None:
+            return
+        transport = connection.transport
+        if consuming and transport is not None and transport.sock is not None:
+            with contextlib.suppress(OSError):  # it may be gone already
+                transport.sock.sendall(amqp_frames.CLOSE)
+        connection.collect()
+
+
+def _text(error: BaseException) -> str:
+    """Return the reason inside an error of py-amqp, whose str() leads with reply codes."""
+    return getattr(error, "reply_text", None) or str(error) or type(error).__name__

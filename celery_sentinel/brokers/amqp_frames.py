@@ -1,0 +1,126 @@
+"""AMQP 0-9-1 deliveries straight from the byte stream: frame, header, body, event."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from celery_sentinel import errors, wire
+
+if TYPE_CHECKING:
+    from celery_sentinel import events
+
+# AMQP 0-9-1, section 4.2: type, channel, size, payload, end octet.
+_METHOD, _HEADER, _BODY, _BEAT = 1, 2, 3, 8
+_FRAME = struct.Struct(">BHI")
+_OVERHEAD = _FRAME.size + 1
+_END = 0xCE
+_METHOD_ID = struct.Struct(">HH")
+_CONTENT = struct.Struct(">HHQH")  # class, weight, body size, property flags
+
+DELIVER = (60, 60)
+CANCEL = (60, 30)
+CONNECTION_CLOSE = (10, 50)
+CHANNEL_CLOSE = (20, 40)
+HAS_CONTENT_TYPE, HAS_CONTENT_ENCODING, HAS_HEADERS = 1 << 15, 1 << 14, 1 << 13
+
+HEARTBEAT = _FRAME.pack(_BEAT, 0, 0) + bytes([_END])
+# connection.close, reply code 200, no text, caused by no method
+_BYE = struct.pack(">HHHBHH", *CONNECTION_CLOSE, 200, 0, 0, 0)
+CLOSE = _FRAME.pack(_METHOD, 0, len(_BYE)) + _BYE + bytes([_END])
+
+MAX_FRAME = 16 * 1024 * 1024
+
+
+class FrameReader:
+    """Cuts a stream of bytes into deliveries and hands their bodies to the decoder.
+
+    ``leftover`` is what another reader of the same socket had read ahead.
+    """
+
+    def __init__(self, decoder: wire.Decoder, leftover: bytes = b"") -> None:
+        self._decoder = decoder
+        self._buffer = leftover
+        self._size = -1  # bytes of the body that is under way; -1 when none is
+        self._parts: list[bytes] = []
+        self._arrived = 0
+        self._content_type = ""
+        self._compression: str | None = None
+
+    def feed(self, data: bytes, out: list[events.Event]) -> None:
+        """Append to ``out`` the events of all deliveries that ``data`` completes.
+
+        Raises ``errors.BrokerError`` when the server closes, cancels, or sends no AMQP.
+        """
+        buffer = self._buffer + data if self._buffer else data
+        at, end = 0, len(buffer)
+        unpack = _FRAME.unpack_from
+        while end - at >= _OVERHEAD:
+            kind, _, size = unpack(buffer, at)
+            last = at + _OVERHEAD + size
+            if size > MAX_FRAME:
+                raise errors.BrokerError(f"a frame of {size} bytes, at most {MAX_FRAME} allowed")
+            if last > end:
+                break
+            if buffer[last - 1] != _END:
+                raise errors.BrokerError("not the AMQP protocol: a frame without its end")
+            start = at + _FRAME.size
+            if kind == _BODY:
+                self._body(buffer[start : last - 1], out)
+            elif kind == _HEADER:
+                self._header(buffer, start, last - 1, out)
+            elif kind == _METHOD:
+                self._method(buffer, start, last - 1)
+            at = last
+        self._buffer = buffer[at:]
+
+    def _method(self, buffer: bytes, start: int, end: int) -> None:
+        method = _METHOD_ID.unpack_from(buffer, start)
+        if method == DELIVER:
+            return
+        if method in {CONNECTION_CLOSE, CHANNEL_CLOSE}:
+            length = buffer[start + 6]
+            text = buffer[start + 7 : min(start + 7 + length, end)].decode("utf-8", "replace")
+            raise errors.BrokerError(f"closed by the server: {text}")
+        if method == CANCEL:
+            raise errors.BrokerError("the server cancelled our consumer: our queue was deleted")
+
+    def _header(self, buffer: bytes, start: int, end: int, out: list[events.Event]) -> None:
+        _, _, self._size, flags = _CONTENT.unpack_from(buffer, start)
+        self._parts, self._arrived = [], 0
+        at = start + _CONTENT.size
+        self._content_type, self._compression = "", None
+        if flags & HAS_CONTENT_TYPE:
+            stop = at + 1 + buffer[at]
+            self._content_type = buffer[at + 1 : stop].decode("utf-8", "replace")
+            at = stop
+        if flags & HAS_HEADERS and (found := buffer.find(b"\x0bcompressionS", at, end)) >= 0:
+            # A table entry: short name, type S, length, text. Only the slow path asks for it.
+            (length,) = struct.unpack_from(">I", buffer, found + 13)
+            self._compression = buffer[found + 17 : found + 17 + length].decode("utf-8", "replace")
+        if self._size == 0:
+            self._finish(b"", out)
+
+    def _body(self, part: bytes, out: list[events.Event]) -> None:
+        size = self._size
+        if size < 0:
+            return
+        if len(part) == size:
+            self._finish(part, out)
+            return
+        self._arrived += len(part)
+        if self._arrived <= self._decoder.max_message_bytes:
+            self._parts.append(part)
+        if self._arrived < size:
+            return
+        if self._arrived > self._decoder.max_message_bytes:
+            self._decoder.rejected["oversized"] += 1
+            self._size, self._parts = -1, []
+        else:
+            self._finish(b"".join(self._parts), out)
+
+    def _finish(self, body: bytes, out: list[events.Event]) -> None:
+        self._size, self._parts = -1, []
+        self._decoder.body(
+            body, out, content_type=self._content_type, compression=self._compression
+        )

@@ -1,0 +1,33 @@
+"""Picks the kind of event stream for a broker URL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery_sentinel.brokers import amqp, generic, redis
+
+if TYPE_CHECKING:
+    from celery_sentinel import wire
+    from celery_sentinel.brokers import interface
+    from celery_sentinel.config import schema
+
+REDIS = frozenset({"redis", "rediss", "redis+socket", "sentinel"})
+AMQP = frozenset({"amqp", "amqps", "pyamqp"})
+
+
+def transport_of(url: str) -> str:
+    """Return the scheme of a broker URL, the value of the label ``transport``."""
+    return url.partition("://")[0].lower()
+
+
+def event_stream(config: schema.Config, decoder: wire.Decoder) -> interface.EventStream:
+    """Return the stream for ``broker.url``, not yet connected.
+
+    Raises ``errors.ConfigError`` for a URL or options that can never work.
+    """
+    transport = transport_of(config.broker.url)
+    if transport in REDIS:
+        return redis.RedisStream(config, decoder)
+    if transport in AMQP:
+        return amqp.AmqpStream(config, decoder)
+    return generic.KombuStream(config, decoder)

@@ -1,0 +1,110 @@
+"""Celery's events over any other kombu transport that can fan out, at kombu's own pace."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import kombu
+from celery.events import event as celery_event
+
+from celery_sentinel import errors
+from celery_sentinel.brokers import interface
+
+if TYPE_CHECKING:
+    from celery_sentinel import events, wire
+    from celery_sentinel.config import schema
+
+MESSAGES_A_READ = 500
+
+
+class KombuStream:
+    """A kombu consumer on the event exchange; message bodies are decoded by wire.py."""
+
+    def __init__(self, config: schema.Config, decoder: wire.Decoder) -> None:
+        self._config = config
+        self._decoder = decoder
+        self._found: list[events.Event] = []
+        self._connection: Any = None
+        self._consumer: Any = None
+        self._require_fanout()
+
+    def _require_fanout(self) -> None:
+        broker = self._config.broker
+        connection = kombu.Connection(broker.url, transport_options=broker.transport_options)
+        types = connection.transport.implements.exchange_type
+        if not {"topic", "fanout"} & set(types):
+            raise errors.ConfigError(
+                f"broker.url: transport {connection.transport_cls!r} cannot fan out, so Celery "
+                "sends no events over it; use redis, rediss, sentinel, amqp, amqps or another "
+                "transport with topic or fanout exchanges"
+            )
+
+    def connect(self) -> None:
+        """Connect, declare the exchange as Celery does, and consume from a queue of our own."""
+        self.close()
+        broker, settings = self._config.broker, self._config.events
+        connection = self._connection = kombu.Connection(
+            broker.url,
+            transport_options=broker.transport_options,
+            connect_timeout=interface.CONNECT_TIMEOUT,
+        )
+        try:
+            channel = connection.channel()
+            exchange = celery_event.get_exchange(connection, name=settings.exchange)
+            queue = kombu.Queue(
+                f"{settings.queue_prefix}.sentinel.{uuid.uuid4()}",
+                exchange=exchange,
+                routing_key="#",
+                auto_delete=True,
+                durable=False,
+                expires=settings.queue_ttl,
+            )
+            self._consumer = kombu.Consumer(
+                channel, [queue], on_message=self._on_message, no_ack=True, accept=["json"]
+            )
+            self._consumer.consume()
+        except self._failures() as error:
+            raise errors.BrokerError(str(error) or type(error).__name__) from error
+
+    def _failures(self) -> tuple[type[BaseException], ...]:
+        connection = self._connection
+        return (*connection.connection_errors, *connection.channel_errors, OSError)
+
+    def read(self) -> list[events.Event]:
+        """Return the events of up to 500 messages, or of half a second."""
+        if self._connection is None:
+            raise errors.BrokerError("not connected")
+        self._found = []
+        deadline = time.monotonic() + interface.READ_TIMEOUT
+        try:
+            for _ in range(MESSAGES_A_READ):
+                self._connection.drain_events(timeout=max(0.01, deadline - time.monotonic()))
+                if time.monotonic() >= deadline:
+                    break
+        except TimeoutError:
+            pass
+        except self._failures() as error:
+            raise errors.BrokerError(str(error) or type(error).__name__) from error
+        return self._found
+
+    def _on_message(self, message: Any) -> None:
+        body = message.body
+        self._decoder.body(
+            body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body),
+            self._found,
+            content_type=message.content_type or "",
+            compression=(message.headers or {}).get("compression"),
+        )
+
+    def close(self) -> None:
+        """Cancel the consumer, which deletes its queue, and drop the connection."""
+        consumer, connection = self._consumer, self._connection
+        self._consumer = self._connection = None
+        for part, end in ((consumer, "cancel"), (connection, "release")):
+            if part is not None:
+                try:
+                    getattr(part, end)()
+                except (OSError, *connection.connection_errors):
+                    pass  # it broke before we could say goodbye

@@ -1,0 +1,30 @@
+"""The protocol every kind of event stream obeys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from celery_sentinel import events
+
+CONNECT_TIMEOUT = 5.0  # seconds, for each address
+READ_TIMEOUT = 0.5  # seconds a read waits, and so the longest a stop or a tick waits for it
+RECEIVE_BYTES = 256 * 1024
+
+
+class EventStream(Protocol):
+    """A subscription to Celery's events; used by one thread.
+
+    ``connect`` and ``read`` raise ``errors.BrokerError`` when the broker cannot be reached or
+    was lost; the stream may then be connected again. No method retries by itself: every break
+    is the caller's to count.
+    """
+
+    def connect(self) -> None:
+        """Connect and subscribe; whatever connection there was is dropped first."""
+
+    def read(self) -> list[events.Event]:
+        """Return the events that have arrived; an empty list after a quiet moment."""
+
+    def close(self) -> None:
+        """Drop the connection; may be called twice."""

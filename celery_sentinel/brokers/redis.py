@@ -1,0 +1,189 @@
+"""Celery's events from Redis: one connection, read raw, so that no break goes unseen."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import hiredis
+import redis
+from redis import backoff, retry, sentinel
+
+from celery_sentinel import errors
+from celery_sentinel.brokers import interface, redis_url
+
+if TYPE_CHECKING:
+    import socket
+
+    from celery_sentinel import events, wire
+    from celery_sentinel.config import schema
+
+PING_AFTER = 5.0  # seconds of quiet before we ask whether anybody is there
+PONG_WITHIN = 5.0
+REPEATS_REMEMBERED = 4096
+_PING = b"*1\r\n$4\r\nPING\r\n"
+_MESSAGES = (b"pmessage", b"message")
+
+
+class RedisStream:
+    """PSUBSCRIBE on a connection of our own, parsed by hiredis.
+
+    redis-py makes the connection (authentication, TLS, Sentinel) without any retry; its
+    PubSub is not used, since it reconnects in silence and loses events unseen.
+    """
+
+    def __init__(self, config: schema.Config, decoder: wire.Decoder) -> None:
+        self._options = config.broker.transport_options
+        self._addresses = redis_url.addresses(config.broker)
+        self._master = redis_url.master_name(config.broker)
+        self._channels = redis_url.event_channels(config, self._addresses[0])
+        self._decode = decoder.envelope
+        self._connection: redis.connection.AbstractConnection | None = None
+        self._socket: socket.socket | None = None
+        self._reader = hiredis.Reader()
+        self._heard_at = 0.0
+        self._pinged_at: float | None = None
+        self._behind = False
+        self._repeats: OrderedDict[bytes, None] | None = OrderedDict() if self._master else None
+
+    def connect(self) -> None:
+        """Connect to the first address that answers, or to Sentinel's master, and subscribe."""
+        self.close()
+        failures = []
+        for address in self._nodes():
+            try:
+                self._open(address)
+            except (redis.RedisError, OSError) as error:
+                self.close()
+                failures.append(f"{address.where}: {error}")
+            else:
+                return
+        raise errors.BrokerError("; ".join(failures) or "no address to connect to")
+
+    def _nodes(self) -> list[redis_url.Address]:
+        """Return where to connect; asks the sentinels for the master where there are any."""
+        if self._master is None:
+            return self._addresses
+        first = self._addresses[0]
+        asked = sentinel.Sentinel(
+            [(address.host, address.port) for address in self._addresses],
+            min_other_sentinels=int(self._options.get("min_other_sentinels", 0)),
+            sentinel_kwargs={
+                "socket_timeout": interface.CONNECT_TIMEOUT,
+                **(self._options.get("sentinel_kwargs") or {}),
+            },
+        )
+        try:
+            host, port = asked.discover_master(self._master)
+        except (redis.RedisError, OSError) as error:
+            raise errors.BrokerError(f"sentinel: {error}") from error
+        finally:
+            for client in asked.sentinels:
+                client.close()
+        return [first.at(host, port)]
+
+    def _open(self, address: redis_url.Address) -> None:
+        connection: Any = address.connection_class(
+            **address.arguments,
+            protocol=2,
+            retry=retry.Retry(backoff.NoBackoff(), 0),
+            socket_timeout=interface.CONNECT_TIMEOUT,
+        )
+        self._connection = connection
+        connection.connect()
+        patterns, channels = self._channels
+        connection.send_command("PSUBSCRIBE", *patterns)
+        connection.send_command("SUBSCRIBE", *channels)
+        plug: socket.socket = connection._sock  # noqa: SLF001 -- there is no public way to it
+        self._socket = plug
+        self._reader = hiredis.Reader()
+        for _ in range(len(patterns) + len(channels)):
+            self._confirm()
+        plug.settimeout(interface.READ_TIMEOUT)
+        self._heard_at, self._pinged_at, self._behind = time.monotonic(), None, False
+
+    def _confirm(self) -> None:
+        """Read the answer to one subscription; a refusal (an ACL, say) is an error."""
+        assert self._socket is not None  # noqa: S101 -- for the type checker
+        while (reply := self._reader.gets()) is False:
+            data = self._socket.recv(interface.RECEIVE_BYTES)
+            if not data:
+                raise redis.ConnectionError("closed while subscribing")
+            self._reader.feed(data)
+        if isinstance(reply, hiredis.ReplyError):
+            raise redis.ResponseError(str(reply))
+
+    def read(self) -> list[events.Event]:
+        """Return the events of one read of at most 256 KiB."""
+        found: list[events.Event] = []
+        if self._socket is None:
+            raise errors.BrokerError("not connected")
+        try:
+            data = self._socket.recv(interface.RECEIVE_BYTES)
+        except TimeoutError:
+            self._check_alive()
+            return found
+        except OSError as error:
+            raise errors.BrokerError(str(error), reason=self._reason()) from error
+        if not data:
+            raise errors.BrokerError("closed by the server", reason=self._reason())
+        self._heard_at, self._pinged_at = time.monotonic(), None
+        self._behind = len(data) == interface.RECEIVE_BYTES
+        try:
+            self._parse(data, found)
+        except hiredis.ProtocolError as error:
+            raise errors.BrokerError(f"not the Redis protocol: {error}") from error
+        return found
+
+    def _parse(self, data: bytes, found: list[events.Event]) -> None:
+        reader, decode = self._reader, self._decode
+        reader.feed(data)
+        repeats = self._repeats
+        while (reply := reader.gets()) is not False:
+            if reply.__class__ is list and reply[0] in _MESSAGES:
+                payload = reply[-1]
+                if repeats is None or self._is_new(payload, repeats):
+                    decode(payload, found)
+
+    @staticmethod
+    def _is_new(payload: bytes, repeats: OrderedDict[bytes, None]) -> bool:
+        """Tell whether a message has not just come on kombu's other Sentinel channel.
+
+        With ``sentinel_fanout_compat`` kombu publishes each message twice; both carry one
+        delivery tag, so they are the same to the byte, and two others never are.
+        """
+        if payload in repeats:
+            return False
+        repeats[payload] = None
+        if len(repeats) > REPEATS_REMEMBERED:
+            repeats.popitem(last=False)
+        return True
+
+    def _check_alive(self) -> None:
+        """Ask a quiet server whether it is there; a half-open connection never answers."""
+        now = time.monotonic()
+        if self._pinged_at is not None:
+            if now - self._pinged_at > PONG_WITHIN:
+                raise errors.BrokerError("no answer to PING", reason="watchdog")
+        elif now - self._heard_at > PING_AFTER:
+            self._pinged_at = now
+            try:
+                self._send(_PING)
+            except OSError as error:
+                raise errors.BrokerError(str(error)) from error
+
+    def _send(self, data: bytes) -> None:
+        assert self._socket is not None  # noqa: S101 -- for the type checker
+        self._socket.sendall(data)
+
+    def _reason(self) -> str:
+        """Blame ourselves for a closed connection when we were reading full buffers."""
+        return "slow_consumer" if self._behind else "error"
+
+    def close(self) -> None:
+        """Drop the connection."""
+        connection: Any = self._connection
+        self._connection = self._socket = None
+        if connection is not None:
+            connection.disconnect()

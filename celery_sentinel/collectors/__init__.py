@@ -1,0 +1,1 @@
+"""Collectors copy the model out, under its lock and in small portions, as families of samples."""

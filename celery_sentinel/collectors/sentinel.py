@@ -1,0 +1,58 @@
+"""What the daemon says about itself: how far its own word can be trusted."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from celery_sentinel import catalogue, samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from celery_sentinel.fleet import model, stream
+
+
+def collect(fleet: model.Fleet, connection: stream.Stream) -> Iterator[samples.Family]:
+    """Yield the families about stream, tracker and limits."""
+    with fleet.lock.reading():
+        tracker = fleet.tracker
+        counts = dict(fleet.event_counts)
+        orphans, evictions = dict(tracker.orphans), dict(fleet.records.evictions)
+        records, clamps = len(fleet.records.by_id), tracker.clamped_waits
+        lag, last = fleet.workers.lag(), fleet.last_event_at
+        overflow = _overflow(fleet)
+        rejected = dict(connection.rejected)
+        rejected["malformed"] = rejected.get("malformed", 0) + fleet.records.malformed
+        rejected["unknown_type"] = rejected.get("unknown_type", 0) + fleet.unknown_types
+    yield _by(catalogue.EVENTS, counts)
+    yield _by(catalogue.EVENTS_REJECTED, rejected)
+    yield _by(catalogue.EVENTS_SALVAGED, dict(connection.salvaged))
+    yield _by(catalogue.STREAM_GAPS, dict(connection.gaps))
+    gap_seconds = connection.gap_seconds(time.monotonic())
+    yield samples.single(catalogue.STREAM_GAP_SECONDS, gap_seconds)
+    yield samples.single(catalogue.EVENT_LAG, lag)
+    yield samples.single(catalogue.LAST_EVENT, last)
+    yield _by(catalogue.CONTROL_REQUESTS, dict(connection.control))
+    yield samples.single(catalogue.TRACKER_TASKS, records)
+    yield _by(catalogue.TRACKER_EVICTIONS, evictions)
+    yield _by(catalogue.ORPHAN_EVENTS, orphans)
+    yield samples.single(catalogue.WAIT_CLAMPS, clamps)
+    yield _by(catalogue.LABEL_OVERFLOW, overflow)
+    yield _by(catalogue.FAILURES, dict(connection.failures))
+
+
+def _overflow(fleet: model.Fleet) -> dict[str, int]:
+    table = fleet.series
+    return {
+        "name": table.names.overflow,
+        "queue_name": table.queues.overflow + fleet.queues.overflow,
+        "hostname": table.hostnames.overflow + fleet.workers.overflow,
+        "exception": table.exception_overflow,
+        "series": table.series_overflow,
+    }
+
+
+def _by(metric: catalogue.Metric, counts: Mapping[str, float]) -> samples.Family:
+    """Return a family with one label whose values are the keys."""
+    return samples.family(metric, [((key,), value) for key, value in counts.items()])

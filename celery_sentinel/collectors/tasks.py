@@ -1,0 +1,130 @@
+"""What happened to the tasks: counters, histograms and gauges of every name and queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery_sentinel import catalogue, samples
+from celery_sentinel.collectors import portions
+from celery_sentinel.fleet.series import RECEIVED, SENT, STARTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from celery_sentinel.fleet import model, series
+
+Children = list[tuple[tuple[str, ...], "float | samples.Distribution"]]
+
+_STATES = (("sent", SENT), ("received", RECEIVED), ("started", STARTED))
+_RUNTIMES = (("succeeded", "runtime_succeeded"), ("failed", "runtime_failed"))
+
+
+def collect(fleet: model.Fleet, *, compat: bool = False) -> Iterator[samples.Family]:
+    """Yield the task families; the aliases of the de-facto exporter only with ``compat``."""
+    gathered: dict[catalogue.Metric, Children] = {
+        metric: []
+        for metric in catalogue.METRICS
+        if metric.group == "tasks" and (compat or not metric.compat)
+    }
+    for one in portions.of(fleet, fleet.series):
+        _counters(one, gathered)
+        _breakdowns(one, gathered)
+        _histograms(one, gathered, compat=compat)
+        _gauges(one, gathered)
+    for queue, histogram in portions.of(fleet, fleet.series.prefetch_waits.items()):
+        if any(histogram.counts):
+            gathered[catalogue.TASK_PREFETCH_WAIT].append(((queue,), _copy(histogram)))
+    gathered[catalogue.TASK_OLDEST_STARTED] = list(oldest_started(fleet).items())
+    by_hostname = fleet.series.by_hostname
+    for metric, children in gathered.items():
+        labels = metric.labels
+        if by_hostname and metric.by_hostname:
+            labels = (*labels[:2], "hostname", *labels[2:])
+        yield samples.Family(metric, labels, children)
+
+
+def _counters(one: series.TaskSeries, gathered: dict[catalogue.Metric, Children]) -> None:
+    """Add the plain counters; a 0 only where it is known to be one."""
+    labels = one.labels
+    if one.sent:
+        gathered[catalogue.TASK_SENT].append((labels, one.sent))
+    if one.received or one.started or one.succeeded or one.failed:
+        gathered[catalogue.TASK_RECEIVED].append((labels, one.received))
+        gathered[catalogue.TASK_STARTED].append((labels, one.started))
+        gathered[catalogue.TASK_SUCCEEDED].append((labels, one.succeeded))
+    if one.redelivered:
+        gathered[catalogue.TASK_REDELIVERED].append((labels, one.redelivered))
+    if one.cancelled:
+        gathered[catalogue.TASK_CANCELLED].append((labels, one.cancelled))
+
+
+def _breakdowns(one: series.TaskSeries, gathered: dict[catalogue.Metric, Children]) -> None:
+    labels = one.labels
+    if one.failed:
+        failed = gathered[catalogue.TASK_FAILED]
+        failed.extend(((*labels, *why), count) for why, count in one.failed.items())
+    for metric, counts in (
+        (catalogue.TASK_RETRIED, one.retried),
+        (catalogue.TASK_REJECTED, one.rejected),
+        (catalogue.TASK_REVOKED, one.revoked),
+        (catalogue.TASK_LOST, one.lost),
+    ):
+        if counts:
+            gathered[metric].extend(((*labels, why), count) for why, count in counts.items())
+
+
+def _histograms(
+    one: series.TaskSeries, gathered: dict[catalogue.Metric, Children], *, compat: bool
+) -> None:
+    labels = one.labels
+    for state, attribute in _RUNTIMES:
+        histogram: series.Histogram | None = getattr(one, attribute)
+        if histogram is not None and any(histogram.counts):
+            copy = _copy(histogram)
+            gathered[catalogue.TASK_RUNTIME].append(((*labels, state), copy))
+            if compat and state == "succeeded":
+                gathered[catalogue.TASK_RUNTIME_COMPAT].append((labels, copy))
+    if one.queue_wait is not None and any(one.queue_wait.counts):
+        copy = _copy(one.queue_wait)
+        gathered[catalogue.TASK_QUEUE_WAIT].append((labels, copy))
+        if compat:
+            gathered[catalogue.TASK_QUEUE_WAIT_COMPAT].append((labels, copy))
+
+
+def _gauges(one: series.TaskSeries, gathered: dict[catalogue.Metric, Children]) -> None:
+    labels = one.labels
+    in_flight = gathered[catalogue.TASKS_IN_FLIGHT]
+    for state, index in _STATES:
+        if one.in_flight[index] or (one.received and state != "sent") or one.sent:
+            in_flight.append(((*labels, state), one.in_flight[index]))
+    last = gathered[catalogue.TASK_LAST_EVENT]
+    for event, at in (
+        ("sent", one.last_sent),
+        ("succeeded", one.last_succeeded),
+        ("failed", one.last_failed),
+    ):
+        if at > 0:
+            last.append(((*labels, event), at))
+
+
+def _copy(histogram: series.Histogram) -> samples.Distribution:
+    return samples.Distribution(histogram.bounds, histogram.counts.copy(), histogram.sum)
+
+
+def oldest_started(fleet: model.Fleet) -> dict[tuple[str, ...], float]:
+    """Return the earliest start among the running tasks of each series.
+
+    Only references are copied under the lock. A record that ends meanwhile is passed over by
+    its state, so the answer is at most one moment old.
+    """
+    with fleet.lock.reading():
+        running = [list(worker.running.values()) for worker in fleet.workers]
+    oldest: dict[tuple[str, ...], float] = {}
+    for records in running:
+        for record in records:
+            started = record.started
+            if record.state == STARTED and started:
+                labels = record.series.labels
+                if started < oldest.get(labels, float("inf")):
+                    oldest[labels] = started
+    return oldest

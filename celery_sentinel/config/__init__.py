@@ -1,0 +1,1 @@
+"""Configuration: the schema, and how flags, environment and file become it."""

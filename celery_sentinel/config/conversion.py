@@ -1,0 +1,133 @@
+"""Turns a document into the schema's structs, and says where and why when it cannot."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+
+from celery_sentinel import errors
+from celery_sentinel.config import document, durations, faults, schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The values of this section are shown nowhere: passwords stand among them.
+_SECRET_SECTION = "broker"  # noqa: S105 - the name of a section
+
+_WORDS = {
+    bool: "true or false",
+    float: "a number",
+    str: "text",
+    schema.Text: "text that is not empty",
+}
+
+
+def convert(tree: document.Node) -> schema.Config:
+    """Return ``tree`` as a Config; raise ConfigError for the first value that does not fit."""
+    return msgspec.convert(_value(tree, schema.Config, ()), schema.Config, dec_hook=_decode)
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is durations.Seconds:
+        return durations.parse(value)
+    raise NotImplementedError(kind)
+
+
+def _value(node: document.Node, kind: Any, path: faults.Path) -> object:
+    """Return the plain value of ``node``, which fits ``kind``."""
+    options = typing.get_args(kind)
+    if type(None) in options:
+        if node.value is None:
+            return None
+        kind = options[0]
+    if _is_struct(kind):
+        return _section(node, kind, path)
+    if typing.get_origin(kind) is tuple:
+        return _items(node, kind, path)
+    try:
+        msgspec.convert(node.plain(), kind, dec_hook=_decode)
+    except (msgspec.ValidationError, ValueError):
+        raise _mismatch(node, kind, path) from None
+    return node.plain()
+
+
+def _items(node: document.Node, kind: Any, path: faults.Path) -> list[object]:
+    if not isinstance(node.value, tuple):
+        raise _mismatch(node, kind, path)
+    item_kind = typing.get_args(kind)[0]
+    return [_value(item, item_kind, (*path, index)) for index, item in enumerate(node.value)]
+
+
+def _section(node: document.Node, kind: type[msgspec.Struct], path: faults.Path) -> object:
+    if node.value is None and not isinstance(path[-1], int):
+        return {}  # a section whose every line is commented out
+    if not isinstance(node.value, dict):
+        raise _mismatch(node, kind, path)
+    kinds = typing.get_type_hints(kind, include_extras=True)
+    for key in node.value:
+        if key not in kinds:
+            raise _unknown(node.keys.get(key, node.place), (*path, key), list(kinds))
+    for field in msgspec.structs.fields(kind):
+        if field.required and field.name not in node.value:
+            raise faults.found(node.place, path, f"no {field.name}", _allowed(kind))
+    return {key: _value(item, kinds[key], (*path, key)) for key, item in node.value.items()}
+
+
+def _unknown(place: str, path: faults.Path, allowed: list[str]) -> errors.ConfigError:
+    *parents, key = path
+    nearest: str | None = next(iter(difflib.get_close_matches(str(key), allowed, 1)), None)
+    if nearest is None:
+        elsewhere = {str(known[-1]): faults.dotted(known) for known in _known(schema.Config)}
+        nearest = elsewhere.get(str(key))
+    hint = f"did you mean {nearest}? " if nearest else ""
+    where = faults.dotted((*parents, faults.shortened(str(key))))
+    return errors.ConfigError(
+        f"{place}: {where}: found an unknown key; {hint}allowed: {', '.join(allowed)}",
+    )
+
+
+def _known(schema: type[msgspec.Struct], path: faults.Path = ()) -> Iterator[faults.Path]:
+    """Yield the path of every setting outside lists."""
+    for name, kind in typing.get_type_hints(schema).items():
+        yield (*path, name)
+        if _is_struct(kind):
+            yield from _known(kind, (*path, name))
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _mismatch(node: document.Node, kind: Any, path: faults.Path) -> errors.ConfigError:
+    value = node.plain()
+    secret = path[0] == _SECRET_SECTION
+    shown = isinstance(node.value, str | int | float) and not secret and "@" not in str(value)
+    what = faults.quoted(value) if shown else faults.kind(value)
+    allowed = _allowed(kind)
+    if kind in (str, schema.Text) and isinstance(value, int | float):
+        allowed += " (put it in quotes)"
+    return faults.found(node.place, path, what, allowed)
+
+
+def _allowed(kind: Any) -> str:
+    """Say what a value of ``kind`` may be."""
+    options = typing.get_args(kind)
+    origin = typing.get_origin(kind)
+    if origin is Literal:
+        words = ", ".join(map(str, options))
+    elif origin is tuple:
+        words = f"a list, each item {_allowed(options[0])}"
+    elif origin is dict:
+        words = "a mapping"
+    elif origin is Annotated and options[0] is int:
+        words = f"a whole number from {options[1].ge} to {options[1].le}"
+    elif kind is durations.Seconds:
+        words = durations.ALLOWED
+    elif _is_struct(kind):
+        words = f"a mapping with the keys {', '.join(kind.__struct_fields__)}"
+    else:
+        words = _WORDS[kind]
+    return words

@@ -1,0 +1,68 @@
+"""Loads the configuration: defaults, then the file, then what flags and environment override."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from celery_sentinel.config import checks, conversion, document, faults, schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def load(
+    path: str | None,
+    *,
+    overrides: Mapping[str, object],
+    origins: Mapping[str, str] | None = None,
+) -> schema.Config:
+    """Return the configuration of the file at ``path`` (None: no file) with ``overrides``.
+
+    Keys of ``overrides`` are dotted, such as ``broker.url``; ``origins`` names for each the flag
+    or variable it came from, for the texts of errors. Raise ConfigError for the first mistake:
+    its text is one line with the place, the key, what was found and what is allowed, and shows
+    no password.
+    """
+    tree = document.Node(value={}, place="defaults") if path is None else document.read(path)
+    for key, value in overrides.items():
+        origin = (origins or {}).get(key, key)
+        tree = _overridden(tree, tuple(key.split(".")), _node(value, origin))
+    config = conversion.convert(tree)
+    checks.check(config, lambda where: _place(tree, where))
+    return config
+
+
+def _node(value: object, place: str) -> document.Node:
+    """Return the node of a value that came from a flag, as if it stood in a file."""
+    if isinstance(value, list | tuple):
+        return document.Node(value=tuple(_node(item, place) for item in value), place=place)
+    if value is None or isinstance(value, str | int | float):
+        return document.Node(value=value, place=place)
+    raise TypeError(f"{place}: an override is text, a number, a boolean or a list of them")
+
+
+def _overridden(tree: document.Node, path: tuple[str, ...], node: document.Node) -> document.Node:
+    """Return ``tree`` with ``node`` at ``path``; what is no section there is kept and refused."""
+    if not path:
+        return node
+    if tree.value is not None and not isinstance(tree.value, dict):
+        return tree
+    items = dict(tree.value or {})
+    child = items.get(path[0], document.Node(value=None, place=node.place))
+    items[path[0]] = _overridden(child, path[1:], node)
+    return msgspec.structs.replace(tree, value=items)
+
+
+def _place(tree: document.Node, path: faults.Path) -> str:
+    """Return the place of the deepest node on the way to ``path``."""
+    node = tree
+    for step in path:
+        if isinstance(node.value, dict) and step in node.value:
+            node = node.value[str(step)]
+        elif isinstance(node.value, tuple) and isinstance(step, int):
+            node = node.value[step]
+        else:
+            break
+    return node.place

@@ -1,0 +1,144 @@
+"""The schema of the configuration: every setting, its type and its default."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from celery_sentinel.config import durations
+
+RUNTIME_BUCKETS = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+    2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0,
+)  # fmt: skip
+WAIT_BUCKETS = (
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0,
+)  # fmt: skip
+
+
+Seconds = durations.Seconds
+Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["auto", "logfmt", "console", "json"]
+# What fits a 64-bit counter everywhere, and is more than any machine holds.
+Count = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every section: immutable, and an unknown key is an error."""
+
+
+class Tls(Section, frozen=True, kw_only=True):
+    """Certificates for the connection to the broker (PEM files)."""
+
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    verify_hostname: bool = True
+
+
+class Broker(Section, frozen=True, kw_only=True):
+    """Where the events come from. ``transport_options`` are those of kombu."""
+
+    url: str = "redis://localhost:6379/0"
+    transport_options: dict[str, Any] = {}
+    tls: Tls | None = None
+
+
+class Web(Section, frozen=True, kw_only=True):
+    """Where Prometheus scrapes us."""
+
+    listen_address: tuple[str, ...] = (":9808",)
+    telemetry_path: str = "/metrics"
+    enable_lifecycle: bool = False
+
+
+class Log(Section, frozen=True, kw_only=True):
+    """How the daemon speaks; format ``auto`` is console on a terminal, else logfmt."""
+
+    level: Level = "info"
+    format: Format = "auto"
+
+
+class Events(Section, frozen=True, kw_only=True):
+    """The event stream; names follow Celery's ``event_exchange`` and ``event_queue_prefix``."""
+
+    enable: bool = True
+    exchange: Text = "celeryev"
+    queue_prefix: Text = "celeryev"
+    queue_ttl: Seconds = Seconds(60)
+    queue_max_bytes: Count = 64 * 1024 * 1024
+
+
+class Queues(Section, frozen=True, kw_only=True):
+    """Queue names beside those discovered; ``ignore`` and ``dead_letter`` take globs."""
+
+    watch: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ("*.pidbox", "*.celery.pidbox", "celeryev*", "celery_delayed_*")
+    dead_letter: tuple[str, ...] = ()
+
+
+class Limits(Section, frozen=True, kw_only=True):
+    """How many values a label may take before the rest share ``__other__``."""
+
+    names: Count = 2000
+    queues: Count = 1000
+    workers: Count = 2000
+    exceptions: Count = 100
+    series: Count = 50_000
+
+
+class Metrics(Section, frozen=True, kw_only=True):
+    """How metrics are exposed."""
+
+    compat: bool = False
+    zero_born_hold: Seconds = Seconds(15)
+    limits: Limits = Limits()
+
+
+class TaskBuckets(Section, frozen=True, kw_only=True):
+    """Histogram buckets in seconds for the tasks a glob matches; an empty list turns one off."""
+
+    match: Text = "*"
+    runtime: tuple[float, ...] = RUNTIME_BUCKETS
+    queue_wait: tuple[float, ...] = WAIT_BUCKETS
+
+
+class ExceptionCategory(Section, frozen=True, kw_only=True):
+    """Files exceptions whose class name a glob matches under a category."""
+
+    match: Text
+    category: Text
+
+
+class Tasks(Section, frozen=True, kw_only=True):
+    """The task tracker: what is remembered, for how long, under which labels."""
+
+    labels: tuple[Literal["hostname"], ...] = ()
+    max_records: Count = 500_000
+    ttl: Seconds = Seconds(24 * 3600)
+    grace: Seconds = Seconds(300)
+    buckets: tuple[TaskBuckets, ...] = ()
+    prefetch_buckets: tuple[float, ...] = WAIT_BUCKETS
+    categories: tuple[ExceptionCategory, ...] = ()
+
+
+class Workers(Section, frozen=True, kw_only=True):
+    """Worker liveness."""
+
+    forget_after: Seconds = Seconds(24 * 3600)
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """Everything the daemon can be told."""
+
+    broker: Broker = Broker()
+    web: Web = Web()
+    log: Log = Log()
+    events: Events = Events()
+    queues: Queues = Queues()
+    metrics: Metrics = Metrics()
+    tasks: Tasks = Tasks()
+    workers: Workers = Workers()

@@ -1,0 +1,96 @@
+"""Broker URLs: refuses at the start what kombu would refuse at every reconnect."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import urllib.parse
+
+import kombu.transport
+
+_REDIS = {"redis", "rediss", "sentinel"}
+_AMQP = {"amqp", "amqps", "pyamqp", "librabbitmq"}
+_SOCKET = "redis+socket"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
+_OFTEN = (
+    "redis, rediss, redis+socket, sentinel, amqp, amqps, memory, filesystem, "
+    "and the other transports of kombu"
+)
+_ENCODE = "a user or password with any of / ? # @ : % ; in it must be percent-encoded"
+
+
+def supported() -> list[str]:
+    """Return the schemes a broker URL may have."""
+    return sorted({*kombu.transport.TRANSPORT_ALIASES, _SOCKET})
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of the first broker of ``url``."""
+    return url.partition("://")[0]
+
+
+def check(url: str) -> None:
+    """Raise ValueError, with words that show nothing of a password, unless ``url`` is usable.
+
+    Several brokers, for failover, are divided by ``;``.
+    """
+    if not url:
+        raise ValueError("is empty; give one such as redis://localhost:6379/0")
+    if _BLANK.search(url):
+        raise ValueError("holds white space or a control character; percent-encode or remove it")
+    parts = url.split(";")
+    for part in parts:
+        _check_part(part)
+    families = {_family(scheme_of(part)) for part in parts}
+    if len(families) > 1:
+        raise ValueError(
+            f"mixes {' and '.join(sorted(families))}; brokers for failover must be of one kind",
+        )
+
+
+def _family(scheme: str) -> str:
+    if scheme in _AMQP:
+        return "amqp"
+    return "redis" if scheme in {"redis", "rediss"} else scheme
+
+
+def _check_part(url: str) -> None:
+    scheme, mark, _ = url.partition("://")
+    if not mark or not _SCHEME.fullmatch(scheme):
+        raise ValueError(
+            f"has no scheme; write it as redis://HOST:PORT/DB or amqp://HOST:PORT/VHOST; {_ENCODE}",
+        )
+    _check_scheme(scheme)
+    if scheme in _REDIS | _AMQP:
+        _check_network(url)
+    elif scheme == _SOCKET and not url.partition("://")[2].split("?")[0].strip("/"):
+        raise ValueError("has no path; write it as redis+socket:///run/redis.sock")
+
+
+def _check_scheme(scheme: str) -> None:
+    known = supported()
+    # kombu takes what stands before a plus as the transport of the rest: sqla+postgresql://
+    if scheme in known or scheme.partition("+")[0] in set(known) - _REDIS - _AMQP:
+        return
+    near = difflib.get_close_matches(scheme.lower(), known, 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise ValueError(f"has the scheme {scheme[:30]!r}; {hint}allowed: {_OFTEN}")
+
+
+def _check_network(url: str) -> None:
+    try:
+        parsed = urllib.parse.urlsplit(url)
+        port = parsed.port
+    except ValueError:  # its text would show a part of the URL
+        raise ValueError(f"has a host or port that cannot be read; {_ENCODE}") from None
+    beyond = f"{parsed.path}?{parsed.query}#{parsed.fragment}"
+    if parsed.fragment or ("@" in beyond and "@" not in parsed.netloc):
+        raise ValueError(f"has a # or @ where none belongs; {_ENCODE}")
+    if port == 0:
+        raise ValueError("has the port 0; a broker listens on 1 to 65535")
+    database = parsed.path.strip("/")
+    if scheme_of(url) in _REDIS and database and not re.fullmatch(r"[0-9]{1,5}", database):
+        raise ValueError(
+            f"has a path that is no database number; write it as redis://HOST:PORT/0; {_ENCODE}",
+        )

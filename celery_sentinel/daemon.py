@@ -1,0 +1,269 @@
+"""The composition root: builds the parts, starts and joins their threads, reloads, stops."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import threading
+import time
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import prometheus_client
+from prometheus_client import openmetrics
+
+from celery_sentinel import (
+    __version__,
+    catalogue,
+    errors,
+    exposition,
+    logs,
+    poller,
+    receiver,
+    redaction,
+    samples,
+    summary,
+    web,
+    wire,
+)
+from celery_sentinel.brokers import choice
+from celery_sentinel.collectors import queues, sentinel, tasks, workers
+from celery_sentinel.config import addresses
+from celery_sentinel.fleet import model, stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from celery_sentinel import status
+    from celery_sentinel.config import schema
+
+WATCH = 0.5  # seconds between two looks at the parts
+STUCK = 60.0  # seconds without a turn of its loop after which a thread is not healthy
+QUIET = 15.0  # seconds without any event, with workers known, after which we are not ready
+JOIN = 4.0
+
+
+def run(config: schema.Config, *, load: Callable[[], schema.Config]) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code. SIGHUP loads the configuration anew.
+
+    Raises ``errors.ConfigError`` and ``errors.ListenError`` before anything has started.
+    """
+    daemon = Daemon(config, load)
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    def hang_up(_number: int, _frame: FrameType | None) -> None:
+        daemon.reload_requested.set()
+
+    for number, handler in (
+        (signal.SIGTERM, stop),
+        (signal.SIGINT, stop),
+        (signal.SIGHUP, hang_up),
+    ):
+        signal.signal(number, handler)
+    daemon.start()
+    try:
+        while not stopping.wait(WATCH):
+            daemon.look()
+    except errors.SentinelError as error:
+        logs.get(__name__).critical("daemon_failed", error=str(error))
+        return error.exit_code
+    finally:
+        daemon.stop()
+    return 0
+
+
+class Daemon:
+    """All parts of one process, each built once."""
+
+    def __init__(self, config: schema.Config, load: Callable[[], schema.Config]) -> None:
+        self.reload_requested = threading.Event()
+        self._config = config
+        self._load = load
+        self._log = logs.get(__name__)
+        self._started = time.time()
+        self._reload_lock = threading.Lock()
+        self._reload_ok, self._reloaded_at = True, self._started
+        decoder = wire.Decoder()
+        url = redaction.redact_url(config.broker.url)
+        self._connection = stream.Stream(transport=choice.transport_of(config.broker.url), url=url)
+        self._connection.rejected, self._connection.salvaged = decoder.rejected, decoder.salvaged
+        self._scrubber = redaction.Scrubber.of(config)
+        self._fleet = model.Fleet(config)
+        self._compat = config.metrics.compat
+        self._receiver = receiver.Receiver(
+            source=choice.event_stream(config, decoder),
+            fleet=self._fleet,
+            connection=self._connection,
+            scrub=self._scrubber.scrub,
+        )
+        self._poller = poller.Poller(config=config, fleet=self._fleet, connection=self._connection)
+        self._exposition = exposition.Exposition(
+            self._families, extra=_process_metrics(), hold=config.metrics.zero_born_hold
+        )
+        self._threads = [
+            threading.Thread(target=self._receiver.run, name="receiver", daemon=True),
+            threading.Thread(target=self._poller.run, name="poller", daemon=True),
+        ]
+        self._web: web.WebServer | None = None
+
+    def start(self) -> None:
+        """Listen first, so that a port in use ends the process before it connects anywhere."""
+        settings = self._config.web
+        self._web = web.start(
+            addresses=[addresses.parse(text) for text in settings.listen_address],
+            telemetry_path=settings.telemetry_path,
+            metrics=self._exposition,
+            status=self._status,
+            healthy=self._healthy,
+            ready=self._ready,
+            reload=self.reload if settings.enable_lifecycle else None,
+        )
+        for url in self._web.urls:
+            self._log.info("web_listening", url=url)
+        for thread in self._threads:
+            thread.start()
+        self._log.info("started", version=__version__, broker=self._connection.url)
+
+    def look(self) -> None:
+        """Raise if a part has died; reload if asked to."""
+        for thread in self._threads:
+            if not thread.is_alive():
+                raise errors.SentinelError(f"the {thread.name} thread has died; see the log above")
+        if self._web is not None and not self._web.alive:
+            raise errors.SentinelError("the web server has died; see the log above")
+        if self.reload_requested.is_set():
+            self.reload_requested.clear()
+            self.reload()
+        if self._fleet.failures != self._connection.failures["fleet"]:
+            self._connection.failures["fleet"] = self._fleet.failures
+            self._log.error("event_not_applied", exc_info=self._fleet.last_failure)
+
+    def stop(self) -> None:
+        """Stop in the order in which the parts depend on each other: web, poller, receiver."""
+        if self._web is not None:
+            self._web.close()
+        self._poller.stop()
+        self._receiver.stop()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(JOIN)
+        self._log.info("stopped")
+
+    def reload(self) -> str | None:
+        """Load the configuration and take over what may change; return why not, if not."""
+        with self._reload_lock:
+            try:
+                config = self._load()
+            except errors.ConfigError as error:
+                self._reload_ok = False
+                text = self._scrubber.scrub(str(error))
+                self._log.error("reload_failed", error=text)
+                return text
+            self._take_over(config)
+            self._reload_ok, self._reloaded_at = True, time.time()
+            return None
+
+    def _take_over(self, config: schema.Config) -> None:
+        old = self._config
+        logs.configure(config.log, self._scrubber)
+        self._fleet.reconfigure(config)
+        self._exposition.hold = config.metrics.zero_born_hold
+        self._compat = config.metrics.compat
+        self._poller.enable = config.events.enable
+        self._config = config
+        waiting = _needs_restart(old, config)
+        if waiting:
+            self._log.warning("reload_incomplete", needs_restart=waiting)
+        self._log.info("reloaded")
+
+    # --- what the web server asks --------------------------------------------------------
+
+    def _families(self) -> Iterator[samples.Family]:
+        fleet, connection = self._fleet, self._connection
+        yield from tasks.collect(fleet, compat=self._compat)
+        yield from workers.collect(fleet)
+        yield from queues.collect(fleet, connection)
+        yield from sentinel.collect(fleet, connection)
+        yield samples.family(catalogue.BUILD_INFO, [(_BUILD, 1)])
+        yield samples.single(catalogue.SERIES, self._exposition.series)
+        yield samples.single(catalogue.RENDER_DURATION, self._exposition.duration)
+        yield samples.single(catalogue.RELOAD_SUCCESSFUL, int(self._reload_ok))
+        yield samples.single(catalogue.RELOAD_TIMESTAMP, self._reloaded_at)
+
+    def _status(self) -> status.Status:
+        return summary.build(
+            self._fleet, self._connection, started=self._started, ready=self._ready().ok
+        )
+
+    def _healthy(self) -> web.Health:
+        now = time.monotonic()
+        reasons = [
+            f"the {name} thread has not turned for {now - beat:.0f} s"
+            for name, beat in (("receiver", self._receiver.beat), ("poller", self._poller.beat))
+            if now - beat > STUCK
+        ]
+        return web.Health(not reasons, tuple(reasons))
+
+    def _ready(self) -> web.Health:
+        """Tell whether we are connected, and hear the workers where there are any."""
+        connection = self._connection
+        if not connection.up:
+            why = connection.last_error or "not connected yet"
+            return web.Health(ok=False, reasons=(f"broker {connection.url}: {why}",))
+        with self._fleet.lock.reading():
+            patience = [worker.patience for worker in self._fleet.workers if worker.heartbeat_at]
+            last = self._fleet.last_event_at
+        silence = None if last is None else time.time() - last
+        if patience and silence is not None and silence > max(QUIET, *patience):
+            reason = f"workers are known, but no event has come for {silence:.0f} s"
+            return web.Health(ok=False, reasons=(reason,))
+        return web.Health(ok=True)
+
+
+_BUILD = (
+    __version__,
+    platform.python_version(),
+    metadata.version("celery"),
+    metadata.version("kombu"),
+)
+
+
+def _process_metrics() -> Callable[[bool], str]:
+    """Return a renderer of the standard process and interpreter metrics."""
+    registry = prometheus_client.CollectorRegistry()
+    prometheus_client.ProcessCollector(registry=registry)
+    prometheus_client.PlatformCollector(registry=registry)
+    prometheus_client.GCCollector(registry=registry)
+
+    def render(as_openmetrics: bool) -> str:
+        if as_openmetrics:
+            text = str(openmetrics.exposition.generate_latest(registry), "utf-8")
+            return text.removesuffix("# EOF\n")
+        return str(prometheus_client.generate_latest(registry), "utf-8")
+
+    return render
+
+
+def _needs_restart(old: schema.Config, new: schema.Config) -> list[str]:
+    """Return the changed sections of which something is not taken over while running."""
+    changed = [name for name in old.__struct_fields__ if getattr(old, name) != getattr(new, name)]
+    partly = {
+        "log": False,
+        "queues": False,
+        "metrics": old.metrics.limits != new.metrics.limits,
+        "events": _differ(old.events, new.events, but=("enable",)),
+        "tasks": _differ(old.tasks, new.tasks, but=("categories",)),
+    }
+    return [name for name in changed if partly.get(name, True)]
+
+
+def _differ(old: schema.Section, new: schema.Section, *, but: tuple[str, ...]) -> bool:
+    return any(
+        getattr(old, name) != getattr(new, name)
+        for name in old.__struct_fields__
+        if name not in but
+    )

@@ -1,0 +1,5 @@
+"""The embedded fleet behind ``celery-sentinel demo``: a broker, workers, load and the daemon."""
+
+from celery_sentinel.demo.stage import run
+
+__all__ = ["run"]

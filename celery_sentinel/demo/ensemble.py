@@ -1,0 +1,124 @@
+"""All the processes of the demo: who runs, who died, and who is stopped before whom."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from celery_sentinel import errors
+from celery_sentinel.demo import asked, part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+TICK = 0.1
+GRACE = 5.0
+
+STOP_ORDER: tuple[part.Kind, ...] = ("load", "worker", "daemon", "broker")
+"""No new tasks at first; then the workers say goodbye, which the daemon hears; the broker last."""
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
+    """Somebody asked the demo to stop."""
+
+
+class PartDied(errors.SentinelError):
+    """A part of the demo ended by itself; the text carries its last words.
+
+    What the daemon says with its exit code about its configuration or its port is passed on.
+    """
+
+    def __init__(self, dead: part.Part) -> None:
+        super().__init__(
+            f"the demo's {dead.name} died (exit code {dead.exit_code}), so the demo stopped; "
+            f"the end of its log:\n{dead.tail()}"
+        )
+        telling = (errors.ConfigError.exit_code, errors.ListenError.exit_code)
+        if dead.kind == "daemon" and dead.exit_code in telling:
+            self.exit_code = dead.exit_code
+
+
+class Ensemble:
+    """The parts in their order of start; what the daemon logs is heard on stderr if audible."""
+
+    def __init__(
+        self,
+        asked_to_stop: asked.Asked,
+        *,
+        directory: Path,
+        environment: Mapping[str, str],
+        audible: Callable[[str], bool],
+    ) -> None:
+        self._asked = asked_to_stop
+        self._directory = directory
+        self._environment = environment
+        self._audible = audible
+        self._parts: list[part.Part] = []
+
+    def start(self, kind: part.Kind, name: str, command: Sequence[str]) -> part.Part:
+        """Start ``command`` as the part called ``name``."""
+        started = part.Part(
+            kind, name, command, directory=self._directory, environment=self._environment
+        )
+        self._parts.append(started)
+        return started
+
+    def wait(self, question: Callable[[], T | None], whose: part.Part, *, seconds: float) -> T:
+        """Ask until the answer is something; raise ``SentinelError`` when it takes too long.
+
+        ``whose`` is the part that makes us wait. Raises ``Stopped`` and ``PartDied``.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.tick()
+            if answer := question():
+                return answer
+            time.sleep(TICK)
+        raise errors.SentinelError(
+            f"the demo's {whose.name} was not ready within {seconds:g} s; "
+            f"the end of its log:\n{whose.tail()}"
+        )
+
+    def hold(self, duration: float | None, each: Callable[[], None]) -> None:
+        """Let all run for ``duration`` seconds, without end if None, calling ``each`` often.
+
+        Raises ``Stopped`` and ``PartDied``.
+        """
+        deadline = None if duration is None else time.monotonic() + duration
+        while deadline is None or time.monotonic() < deadline:
+            self.tick()
+            each()
+            time.sleep(TICK)
+
+    def tick(self) -> None:
+        """Look after the parts; raise ``Stopped`` when asked to, ``PartDied`` when one did."""
+        if self._asked:
+            raise Stopped
+        self._hear()
+        for one in self._parts:
+            if one.died:
+                raise PartDied(one)
+            if one.gone:
+                one.kill()  # with whatever it left behind
+            one.trim_log()
+        self._parts = [one for one in self._parts if not one.gone]
+
+    def stop(self) -> None:
+        """Stop all parts, politely at first; being asked again means at once."""
+        for kind in STOP_ORDER:
+            parts = [one for one in self._parts if one.kind == kind]
+            part.stop_together(parts, grace=GRACE, hurry=self._asked.insists)
+            self._hear()
+        self._parts.clear()
+
+    def _hear(self) -> None:
+        """Pass on what the daemon logged."""
+        for one in self._parts:
+            if one.kind == "daemon":
+                for line in filter(self._audible, one.new_lines()):
+                    click.echo(line, err=True)

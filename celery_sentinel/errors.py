@@ -1,0 +1,33 @@
+"""The errors an operator can meet, each with the exit code it ends the process with."""
+
+from __future__ import annotations
+
+
+class SentinelError(Exception):
+    """A failure whose text is written for the operator: found, allowed, what to do."""
+
+    exit_code = 1
+
+
+class ConfigError(SentinelError):
+    """A flag, an environment variable or the config file cannot be used."""
+
+    exit_code = 2
+
+
+class ListenError(SentinelError):
+    """The HTTP server cannot listen where it was told to."""
+
+    exit_code = 3
+
+
+class BrokerError(SentinelError):
+    """The broker cannot be reached or was lost; the receiver tries again.
+
+    ``reason`` is the value of the ``reason`` label on
+    ``celery_sentinel_stream_gaps_total``.
+    """
+
+    def __init__(self, message: str, *, reason: str = "error") -> None:
+        super().__init__(message)
+        self.reason = reason

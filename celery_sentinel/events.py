@@ -1,0 +1,38 @@
+"""The typed form of a Celery event, the only thing wire.py hands to the fleet."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Event(msgspec.Struct, gc=False, kw_only=True):
+    """One event of Celery's stream; what an event does not carry is its default.
+
+    Times are epoch seconds of the sender. ``timestamp`` 0.0 means the sender gave none.
+    The fields stand in the order in which Celery writes them, which is the order in which
+    msgspec finds them fastest. Arguments, results and tracebacks are not decoded at all.
+    """
+
+    hostname: str = ""
+    pid: int | None = None
+    clock: int | None = None
+    uuid: str = ""
+    name: str | None = None
+    retries: int = 0
+    eta: str | None = None
+    queue: str | None = None
+    exchange: str | None = None
+    routing_key: str | None = None
+    runtime: float | None = None
+    exception: str | None = None
+    terminated: bool | None = None
+    expired: bool | None = None
+    requeue: bool | None = None
+    freq: float | None = None
+    active: int | None = None
+    processed: int | None = None
+    loadavg: list[float] | None = None
+    sw_ver: str | None = None
+    sw_sys: str | None = None
+    timestamp: float = 0.0
+    type: str = ""

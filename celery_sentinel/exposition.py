@@ -1,0 +1,234 @@
+"""Families become the text that Prometheus scrapes, cheaply: what does not change is kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from celery_sentinel import samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from celery_sentinel import catalogue
+
+CHUNK = 4096  # children rendered between two chances for another thread to run
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+_SPECIAL = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
+_HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
+
+
+def number(value: float) -> str:
+    """Return a value as both formats write it."""
+    text = str(value) if isinstance(value, int) else repr(value)
+    return _SPECIAL.get(text, text)
+
+
+def label_pairs(names: Sequence[str], values: Sequence[str]) -> str:
+    """Return ``name="value"`` pairs, escaped, without braces."""
+    return ",".join(
+        f'{name}="{value.translate(_ESCAPES)}"' for name, value in zip(names, values, strict=True)
+    )
+
+
+class _Child:
+    """The unchanging text of one child, and since when it has been exposed.
+
+    ``born`` is epoch seconds; until ``ripe`` (monotonic) the child is shown as 0.
+    """
+
+    __slots__ = ("born", "openmetrics", "plain", "ripe")
+
+    def __init__(self, plain: str, openmetrics: str, born: float, ripe: float) -> None:
+        self.plain = plain
+        self.openmetrics = openmetrics
+        self.born = born
+        self.ripe = ripe
+
+
+class _FamilyText:
+    """Renders the children of one metric; keeps their text as long as they live."""
+
+    def __init__(self, metric: catalogue.Metric, labels: tuple[str, ...]) -> None:
+        self.metric = metric
+        self.labels = labels
+        self._children: dict[tuple[str, ...], _Child] = {}
+        help_text = metric.help.translate(_HELP_ESCAPES)
+        self.plain_head = f"# HELP {metric.name} {help_text}\n# TYPE {metric.name} {metric.type}\n"
+        self.openmetrics_head = (
+            f"# HELP {metric.family} {help_text}\n# TYPE {metric.family} {metric.type}\n"
+            + (f"# UNIT {metric.family} {metric.unit}\n" if metric.unit else "")
+        )
+        self._render = self._histogram if metric.type == "histogram" else self._plain
+
+    def render(
+        self,
+        children: Sequence[tuple[tuple[str, ...], float | samples.Distribution]],
+        clock: _Clock,
+        *,
+        openmetrics: bool,
+    ) -> Iterable[str]:
+        """Yield the family's text, header first."""
+        yield self.openmetrics_head if openmetrics else self.plain_head
+        for start in range(0, len(children), CHUNK):
+            part = children[start : start + CHUNK]
+            yield "".join(self._render(part, clock, openmetrics))  # type: ignore[arg-type]
+        if len(self._children) > len(children):
+            alive = {labels for labels, _ in children}
+            self._children = {k: child for k, child in self._children.items() if k in alive}
+
+    def _plain(
+        self,
+        children: Sequence[tuple[tuple[str, ...], float]],
+        clock: _Clock,
+        openmetrics: bool,
+    ) -> list[str]:
+        known = self._children
+        lines = []
+        created = openmetrics and self.metric.type == "counter"
+        for labels, value in children:
+            child = known.get(labels) or self._make(labels, clock)
+            if child.ripe:
+                value = self._ripen(child, value, 0, clock)  # type: ignore[assignment]  # noqa: PLW2901
+            lines.append(
+                f"{child.plain}{value}\n"
+                if value.__class__ is int
+                else f"{child.plain}{number(value)}\n"
+            )
+            if created:
+                lines.append(f"{child.openmetrics}{child.born}\n")
+        return lines
+
+    def _histogram(
+        self,
+        children: Sequence[tuple[tuple[str, ...], samples.Distribution]],
+        clock: _Clock,
+        openmetrics: bool,
+    ) -> list[str]:
+        known = self._children
+        texts = []
+        for labels, distribution in children:
+            child = known.get(labels) or self._make(labels, clock, distribution.bounds)
+            counts, total = distribution.counts, distribution.sum
+            if child.ripe:
+                empty = samples.Distribution(distribution.bounds, [0] * len(counts), 0.0)
+                shown = self._ripen(child, distribution, empty, clock)
+                counts, total = shown.counts, shown.sum  # type: ignore[union-attr]
+            cumulated = [*accumulate(counts)]
+            cumulated.append(cumulated[-1])
+            if openmetrics:
+                text = child.openmetrics % (*cumulated, number(total), child.born)
+            else:
+                text = child.plain % (*cumulated, number(total))
+            texts.append(text)
+        return texts
+
+    @staticmethod
+    def _ripen(
+        child: _Child,
+        value: float | samples.Distribution,
+        zero: float | samples.Distribution,
+        clock: _Clock,
+    ) -> float | samples.Distribution:
+        if clock.now < child.ripe:
+            return zero
+        child.ripe = 0.0
+        return value
+
+    def _make(
+        self, labels: tuple[str, ...], clock: _Clock, bounds: tuple[float, ...] = ()
+    ) -> _Child:
+        metric = self.metric
+        pairs = label_pairs(self.labels, labels)
+        ripe = clock.now + clock.hold if metric.zero_born and clock.hold else 0.0
+        if metric.type == "histogram":
+            plain = _histogram_template(metric.name, pairs, bounds)
+            braced = ("{" + pairs + "}").replace("%", "%%") if pairs else ""
+            openmetrics = f"{plain}{metric.name}_created{braced} %s\n"
+        else:
+            braced = "{" + pairs + "}" if pairs else ""
+            plain = f"{metric.name}{braced} "
+            openmetrics = f"{metric.family}_created{braced} "
+        child = self._children[labels] = _Child(plain, openmetrics, clock.wall, ripe)
+        return child
+
+
+def _histogram_template(name: str, pairs: str, bounds: tuple[float, ...]) -> str:
+    """Return the text of a histogram with a ``%d`` for each count and a ``%s`` for the sum."""
+    pairs = pairs.replace("%", "%%")
+    more = pairs + "," if pairs else ""
+    braced = "{" + pairs + "}" if pairs else ""
+    limits = [*map(number, map(float, bounds)), "+Inf"]
+    lines = [f'{name}_bucket{{{more}le="{limit}"}} %d\n' for limit in limits]
+    return "".join(lines) + f"{name}_count{braced} %d\n{name}_sum{braced} %s\n"
+
+
+class _Clock:
+    """The moment of one exposition: epoch and monotonic seconds, and the zero-born hold."""
+
+    __slots__ = ("hold", "now", "wall")
+
+    def __init__(self, wall: float, now: float, hold: float) -> None:
+        self.wall = wall
+        self.now = now
+        self.hold = hold
+
+
+class Exposition:
+    """Collects and renders, one scrape at a time; what a scrape needs from us and no more.
+
+    ``collect`` returns the families of the moment. ``extra`` returns text that another library
+    renders, given the format (process and interpreter metrics).
+    """
+
+    def __init__(
+        self,
+        collect: Callable[[], Iterable[samples.Family]],
+        *,
+        extra: Callable[[bool], str],
+        hold: float,
+    ) -> None:
+        self.hold = hold
+        self.series = 0
+        self.duration = 0.0
+        self._collect = collect
+        self._extra = extra
+        self._lock = threading.Lock()
+        self._families: dict[tuple[catalogue.Metric, tuple[str, ...]], _FamilyText] = {}
+
+    def render(self, *, openmetrics: bool) -> bytes:
+        """Return a whole exposition, encoded. Thread-safe."""
+        with self._lock:
+            begun = time.perf_counter()
+            clock = _Clock(time.time(), time.monotonic(), self.hold)
+            parts: list[str] = []
+            series = 0
+            for family in self._collect():
+                if family.children:
+                    text = self._text_of(family)
+                    parts.extend(text.render(family.children, clock, openmetrics=openmetrics))
+                    series += _count(family)
+            parts.append(self._extra(openmetrics))
+            if openmetrics:
+                parts.append("# EOF\n")
+            body = "".join(parts).encode()
+            self.series = series
+            self.duration = time.perf_counter() - begun
+            return body
+
+    def _text_of(self, family: samples.Family) -> _FamilyText:
+        key = (family.metric, family.labels)
+        text = self._families.get(key)
+        if text is None:
+            text = self._families[key] = _FamilyText(*key)
+        return text
+
+
+def _count(family: samples.Family) -> int:
+    """Return how many samples a family has; all its histograms have one shape or sum up."""
+    return sum(
+        len(value.counts) + 2 if isinstance(value, samples.Distribution) else 1
+        for _, value in family.children
+    )

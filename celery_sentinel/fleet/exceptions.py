@@ -1,0 +1,121 @@
+"""What a failed task died of: the class of its exception and the category that heals it."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from celery_sentinel.fleet import labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# First match wins. Globs on the class name without its module.
+CATEGORIES: tuple[tuple[str, str], ...] = (
+    ("NotRegistered", "unregistered"),
+    ("SoftTimeLimitExceeded", "timeout"),
+    ("TimeLimitExceeded", "timeout"),
+    ("WorkerLostError", "resource"),
+    ("Terminated", "resource"),
+    ("MemoryError", "resource"),
+    ("OutOfMemory*", "resource"),
+    ("ResourceExhausted*", "resource"),
+    ("BlockingIOError", "resource"),
+    ("OSError", "resource"),
+    ("OperationalError", "database"),
+    ("InterfaceError", "database"),
+    ("DatabaseError", "database"),
+    ("InternalError", "database"),
+    ("Deadlock*", "database"),
+    ("LockNotAvailable*", "database"),
+    ("SerializationFailure", "database"),
+    ("TooManyConnections*", "database"),
+    ("PoolTimeout", "database"),
+    ("HTTPError", "upstream"),
+    ("HTTPStatusError", "upstream"),
+    ("*ServerError", "upstream"),
+    ("BadGateway*", "upstream"),
+    ("ServiceUnavailable*", "upstream"),
+    ("TooManyRequests*", "upstream"),
+    ("RateLimit*", "upstream"),
+    ("ClientResponseError", "upstream"),
+    ("BotoCoreError", "upstream"),
+    ("ClientError", "upstream"),
+    ("APIError", "upstream"),
+    ("*SSLError", "network"),
+    ("*SSLCertVerificationError", "network"),
+    ("gaierror", "network"),
+    ("herror", "network"),
+    ("NameResolutionError", "network"),
+    ("*Connection*Error", "network"),
+    ("ConnectionError", "network"),
+    ("*ConnectError", "network"),
+    ("BrokenPipeError", "network"),
+    ("IncompleteRead", "network"),
+    ("RemoteDisconnected", "network"),
+    ("RemoteProtocolError", "network"),
+    ("MaxRetryError", "network"),
+    ("ProxyError", "network"),
+    ("NetworkError", "network"),
+    ("TransportError", "network"),
+    ("*Timeout", "network"),
+    ("*TimeoutError", "network"),
+    ("*TimedOut*", "network"),
+)
+DEFAULT_CATEGORY = "code"
+
+_CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,120}\Z")
+_ARGUMENT = re.compile(r"""\A\w+\(\s*(['"])(.{1,250}?)\1""")
+_REJECT = "reject requeue="
+_CACHE_SIZE = 4096
+
+
+def class_name(text: str) -> str:
+    """Return the class of an exception from its repr as Celery's events carry it.
+
+    The text is not always ``Name(...)``: redis-py writes ``network:ConnectionError(...)``, a
+    rejected task ``reject requeue=False: ...``. What cannot be read is ``unknown``.
+    """
+    if text.startswith(_REJECT):
+        return "Reject"
+    head = text[: text.find("(")] if "(" in text else text
+    head = head.strip().rpartition(":")[2].rpartition(".")[2]
+    return head if _CLASS.match(head) else labels.UNKNOWN
+
+
+def first_argument(text: str) -> str | None:
+    """Return the first argument of an exception's repr where it is a string literal."""
+    match = _ARGUMENT.match(text)
+    return match[2] if match else None
+
+
+class Classifier:
+    """Finds class and category of an exception; the site's patterns go before the table."""
+
+    __slots__ = ("_cache", "_patterns")
+
+    def __init__(self, patterns: Iterable[tuple[str, str]] = ()) -> None:
+        self._patterns = (*patterns, *CATEGORIES)
+        self._cache: dict[str, tuple[str, str]] = {}
+
+    def classify(self, text: str | None) -> tuple[str, str]:
+        """Return (class name, category) of an exception's repr."""
+        if not text:
+            return labels.UNKNOWN, DEFAULT_CATEGORY
+        head = text[: text.find("(") + 1] or text[:200]
+        found = self._cache.get(head)
+        if found is None:
+            name = class_name(text)
+            found = name, self._category(name)
+            if len(self._cache) >= _CACHE_SIZE:
+                self._cache.clear()
+            if len(head) <= labels.MAX_LENGTH:
+                self._cache[head] = found
+        return found
+
+    def _category(self, name: str) -> str:
+        for pattern, category in self._patterns:
+            if fnmatchcase(name, pattern):
+                return category
+        return DEFAULT_CATEGORY

@@ -1,0 +1,46 @@
+"""Label values come from strangers: this bounds how many there are and what they may hold."""
+
+from __future__ import annotations
+
+UNKNOWN = "unknown"
+OTHER = "__other__"
+MAX_LENGTH = 250
+
+_FORBIDDEN = dict.fromkeys((0, *range(0xD800, 0xE000)), "\ufffd")
+
+
+def clean(value: str) -> str:
+    """Return ``value`` as valid, bounded text: no NUL, no lone surrogate, 250 characters."""
+    if len(value) > MAX_LENGTH:
+        value = value[: MAX_LENGTH - 1] + "…"
+    return value.translate(_FORBIDDEN)
+
+
+class LabelSet:
+    """The admitted values of one label, at most ``limit`` of them; the rest are ``__other__``.
+
+    ``overflow`` counts admissions refused, which is events, not values: the values themselves
+    are not remembered.
+    """
+
+    __slots__ = ("_admitted", "limit", "overflow")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.overflow = 0
+        self._admitted: dict[str, str] = {UNKNOWN: UNKNOWN, OTHER: OTHER}
+
+    def admit(self, value: str) -> str:
+        """Return the label for ``value``."""
+        label = self._admitted.get(value)
+        if label is not None:
+            return label
+        value = clean(value)
+        label = self._admitted.get(value)
+        if label is not None:
+            return label
+        if len(self._admitted) - 2 >= self.limit:
+            self.overflow += 1
+            return OTHER
+        self._admitted[value] = value
+        return value

@@ -1,0 +1,198 @@
+"""The fleet: everything events have told, in one place, under one lock."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from celery_sentinel.config import schema
+from celery_sentinel.fleet import exceptions, queues, records, series, tasks, workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from celery_sentinel import events
+    from celery_sentinel.fleet.worker import Worker
+
+STALL = 2.0  # seconds between two calls after which it is we who were asleep
+
+
+class TurnstileLock:
+    """A lock whose writer cannot starve its readers.
+
+    Python's locks are not fair: a writer that releases and takes again at once wins against
+    everybody who waits. Here the writer passes a turnstile first, which a waiting reader holds.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turnstile = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold the model still; keep it short, a few milliseconds at most."""
+        with self._turnstile:
+            self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> None:
+        """Enter as the writer."""
+        with self._turnstile:
+            pass
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class _Kind:
+    """One type of event: what applies it and how many there were."""
+
+    __slots__ = ("apply", "count")
+
+    def __init__(self, apply: Callable[[events.Event], None]) -> None:
+        self.apply = apply
+        self.count = 0
+
+
+class Fleet:
+    """Tasks, workers and queues as the event stream tells them.
+
+    ``apply`` and ``tick`` are called by one thread, the receiver; all others read inside
+    ``with fleet.lock.reading():``.
+    """
+
+    def __init__(self, config: schema.Config) -> None:
+        limits = config.metrics.limits
+        self.lock = TurnstileLock()
+        self.unknown_types = 0
+        self.failures = 0  # events whose application failed: a defect of ours
+        self.last_failure: Exception | None = None
+        self.last_event_at: float | None = None
+        self.queues = queues.QueueTable(
+            limit=limits.queues,
+            watch=config.queues.watch,
+            ignore=config.queues.ignore,
+            dead_letter=config.queues.dead_letter,
+        )
+        self.workers = workers.WorkerTable(
+            limit=limits.workers,
+            forget_after=config.workers.forget_after,
+            on_lost=self._lost,
+            on_idle=self._idle,
+        )
+        self.series = _series_table(config)
+        self.records = records.RecordTable(
+            limit=config.tasks.max_records, ttl=config.tasks.ttl, grace=config.tasks.grace
+        )
+        self.tracker = tasks.Tracker(
+            series=self.series,
+            worker_table=self.workers,
+            queue_table=self.queues,
+            classifier=exceptions.Classifier(
+                (rule.match, rule.category) for rule in config.tasks.categories
+            ),
+            record_table=self.records,
+        )
+        self._wall = 0.0
+        self._last_tick: float | None = None
+        self._kinds = {
+            name: _Kind(handler)
+            for name, handler in {
+                **self.tracker.handlers(),
+                "worker-heartbeat": self._heartbeat,
+                "worker-online": self._online,
+                "worker-offline": self._offline,
+            }.items()
+        }
+
+    @property
+    def event_counts(self) -> dict[str, int]:
+        """How many events of each type were applied."""
+        return {name: kind.count for name, kind in self._kinds.items()}
+
+    def apply(self, batch: Sequence[events.Event], now: float, wall: float) -> None:
+        """Apply events received at monotonic ``now`` and epoch ``wall``. Takes the lock."""
+        kinds = self._kinds
+        with self.lock:
+            self.tracker.now = now
+            self._wall = wall
+            remaining = iter(batch)
+            while True:
+                try:
+                    for event in remaining:
+                        kind = kinds.get(event.type)
+                        if kind is None:
+                            self.unknown_types += 1
+                            continue
+                        kind.count += 1
+                        kind.apply(event)
+                    break
+                except Exception as error:  # noqa: BLE001 -- one event must not cost the others
+                    self.failures += 1
+                    self.last_failure = error
+            self.last_event_at = wall
+
+    def tick(self, now: float, wall: float, *, listening: bool) -> None:
+        """Judge silences and sweep records; call about twice a second. Takes the lock."""
+        with self.lock:
+            if self._last_tick is not None and now - self._last_tick > STALL:
+                self.workers.excuse(now)
+            self._last_tick = now
+            self.tracker.now = now
+            self.workers.tick(now, listening=listening)
+            self.records.sweep(now, wall)
+
+    def resubscribed(self, now: float) -> None:
+        """Start the workers' silences afresh after a break of the stream. Takes the lock."""
+        with self.lock:
+            self.workers.excuse(now)
+
+    def reconfigure(self, config: schema.Config) -> None:
+        """Take over what can change while running: queue names and exception categories."""
+        with self.lock:
+            self.queues.configure(
+                watch=config.queues.watch,
+                ignore=config.queues.ignore,
+                dead_letter=config.queues.dead_letter,
+            )
+            self.tracker.classifier = exceptions.Classifier(
+                (rule.match, rule.category) for rule in config.tasks.categories
+            )
+
+    def _heartbeat(self, event: events.Event) -> None:
+        self.workers.heartbeat(event, self.tracker.now, self._wall)
+
+    def _online(self, event: events.Event) -> None:
+        self.workers.online(event, self.tracker.now, self._wall)
+
+    def _offline(self, event: events.Event) -> None:
+        self.workers.offline(event, self.tracker.now)
+
+    def _lost(self, worker: Worker) -> None:
+        self.tracker.lose(worker)
+
+    def _idle(self, worker: Worker, before: float) -> None:
+        self.tracker.close_unheard(worker, before)
+
+
+def _series_table(config: schema.Config) -> series.SeriesTable:
+    limits, settings = config.metrics.limits, config.tasks
+    rules = [
+        series.BucketRule(rule.match, rule.runtime, rule.queue_wait)
+        for rule in (*settings.buckets, schema.TaskBuckets())
+    ]
+    return series.SeriesTable(
+        names=limits.names,
+        queues=limits.queues,
+        hostnames=limits.workers,
+        exceptions=limits.exceptions,
+        series=limits.series,
+        rules=rules,
+        prefetch_bounds=settings.prefetch_buckets,
+        by_hostname="hostname" in settings.labels,
+    )

@@ -1,0 +1,130 @@
+"""Which queues there are, and which queue a task came from when its events do not say."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from celery_sentinel.fleet import labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from celery_sentinel import events
+    from celery_sentinel.fleet.worker import Worker
+
+# The routing key of native delayed delivery: 28 bits of delay, then the real routing key.
+_DELAYED = re.compile(r"(?:[01]\.){28}(.+)\Z", re.DOTALL)
+
+_AMBIGUOUS = ""
+
+
+class Queue:
+    """A queue that is known, by which sources, and what it is for."""
+
+    __slots__ = ("name", "role", "sources")
+
+    def __init__(self, name: str, role: str) -> None:
+        self.name = name
+        self.role = role
+        self.sources: set[str] = set()
+
+
+class QueueTable:
+    """Every queue named by the configuration or by an event, ignored ones left out."""
+
+    def __init__(
+        self,
+        *,
+        limit: int,
+        watch: Sequence[str],
+        ignore: Sequence[str],
+        dead_letter: Sequence[str],
+    ) -> None:
+        self.limit = limit
+        self.overflow = 0
+        self.by_name: dict[str, Queue] = {}
+        self._unlisted: set[str] = set()
+        self._learnt: dict[str, str] = {}
+        self.configure(watch=watch, ignore=ignore, dead_letter=dead_letter)
+
+    def __iter__(self) -> Iterator[Queue]:
+        return iter(self.by_name.values())
+
+    def configure(
+        self, *, watch: Sequence[str], ignore: Sequence[str], dead_letter: Sequence[str]
+    ) -> None:
+        """Take over the queue section of a configuration, keeping what events have taught."""
+        self._ignore = tuple(ignore)
+        self._dead_letter = tuple(dead_letter)
+        self._unlisted.clear()
+        known = {name: queue.sources - {"config"} for name, queue in self.by_name.items()}
+        self.by_name.clear()
+        for name, sources in known.items():
+            for source in sources:
+                self.note(name, source)
+        literal = [name for name in dead_letter if not set("*?[") & set(name)]
+        for name in (*watch, *literal):
+            self.note(name, "config", listed=True)
+
+    def note(self, name: str, source: str, *, listed: bool = False) -> None:
+        """Remember that ``source`` names this queue; a ``listed`` one cannot be ignored."""
+        queue = self.by_name.get(name)
+        if queue is None:
+            if name in self._unlisted:
+                return
+            queue = self._admit(labels.clean(name), listed=listed)
+            if queue is None:
+                return
+        queue.sources.add(source)
+
+    def _admit(self, name: str, *, listed: bool) -> Queue | None:
+        if name in self.by_name:
+            return self.by_name[name]
+        if not listed and any(fnmatchcase(name, pattern) for pattern in self._ignore):
+            if len(self._unlisted) < self.limit:
+                self._unlisted.add(name)
+            return None
+        if len(self.by_name) >= self.limit:
+            self.overflow += 1
+            return None
+        dead = any(fnmatchcase(name, pattern) for pattern in self._dead_letter)
+        queue = self.by_name[name] = Queue(name, "dead_letter" if dead else "work")
+        return queue
+
+    def of_sent(self, event: events.Event) -> str:
+        """Return the queue a ``task-sent`` event names, and learn it for the task's name.
+
+        With native delayed delivery the event names none and the routing key hides it; with
+        the default exchange the routing key is the queue.
+        """
+        queue = event.queue
+        if queue is None:
+            delayed = _DELAYED.match(event.routing_key or "")
+            if delayed:
+                queue = delayed[1]
+            elif event.exchange == "" and event.routing_key:
+                queue = event.routing_key
+            else:
+                return labels.UNKNOWN
+        name = event.name
+        if name is not None:
+            learnt = self._learnt.get(name)
+            if learnt != queue:
+                self._learn(name, queue, learnt)
+        return queue
+
+    def _learn(self, name: str, queue: str, learnt: str | None) -> None:
+        self.note(queue, "event")
+        if learnt is not None:
+            self._learnt[name] = _AMBIGUOUS
+        elif len(self._learnt) < self.limit * 10 and len(name) <= labels.MAX_LENGTH:
+            self._learnt[name] = queue[: labels.MAX_LENGTH]
+
+    def infer(self, name: str, worker: Worker) -> str:
+        """Return the queue of a task that no ``task-sent`` told of, or ``unknown``."""
+        consumed = worker.queues
+        if consumed is not None and len(consumed) == 1:
+            return consumed[0]
+        return self._learnt.get(name) or labels.UNKNOWN

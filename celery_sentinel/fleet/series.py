@@ -1,0 +1,178 @@
+"""The numbers kept for one task name in one queue, and the table that finds them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from celery_sentinel.fleet import labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# How far a task has come. AWAITED: nothing of it is in flight that we know of, more is to come.
+AWAITED, SENT, RECEIVED, STARTED, CLOSED = range(5)
+
+# A duration beyond this, in seconds, is no measurement.
+LONGEST = 1e9
+
+
+class Histogram:
+    """Bucket counts of durations in seconds; the last bucket is +Inf."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+
+class TaskSeries:
+    """Counters, histograms and gauges of one (name, queue[, hostname]).
+
+    Plain integers, since the event path adds to them; one writer. A histogram is None where
+    the configuration has turned it off. ``in_flight`` counts records by state; its last place,
+    CLOSED, is not kept.
+    """
+
+    __slots__ = (
+        "cancelled",
+        "failed",
+        "in_flight",
+        "labels",
+        "last_failed",
+        "last_sent",
+        "last_succeeded",
+        "lost",
+        "name",
+        "prefetch_wait",
+        "queue_name",
+        "queue_wait",
+        "received",
+        "redelivered",
+        "rejected",
+        "retried",
+        "revoked",
+        "runtime_failed",
+        "runtime_succeeded",
+        "sent",
+        "started",
+        "succeeded",
+    )
+
+    def __init__(
+        self,
+        values: tuple[str, ...],
+        *,
+        runtime: tuple[float, ...],
+        queue_wait: tuple[float, ...],
+        prefetch_wait: Histogram | None,
+    ) -> None:
+        self.labels = values
+        self.name, self.queue_name = values[0], values[1]
+        self.sent = self.received = self.started = self.succeeded = 0
+        self.redelivered = self.cancelled = 0
+        self.failed: Counter[tuple[str, str]] = Counter()
+        self.retried: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self.revoked: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter()
+        self.in_flight = [0] * (CLOSED + 1)
+        self.last_sent = self.last_succeeded = self.last_failed = 0.0
+        self.runtime_succeeded = Histogram(runtime) if runtime else None
+        self.runtime_failed = Histogram(runtime) if runtime else None
+        self.queue_wait = Histogram(queue_wait) if queue_wait else None
+        self.prefetch_wait = prefetch_wait
+
+
+class BucketRule:
+    """The histogram bounds, in seconds, of the tasks whose name a glob matches."""
+
+    __slots__ = ("match", "queue_wait", "runtime")
+
+    def __init__(self, match: str, runtime: Sequence[float], queue_wait: Sequence[float]) -> None:
+        self.match = match
+        self.runtime = tuple(runtime)
+        self.queue_wait = tuple(queue_wait)
+
+
+class SeriesTable:
+    """Finds or makes the series of a task; names, queues and exceptions are bounded.
+
+    ``rules`` end in one that matches every name.
+    """
+
+    def __init__(
+        self,
+        *,
+        names: int,
+        queues: int,
+        hostnames: int,
+        exceptions: int,
+        series: int,
+        rules: Sequence[BucketRule],
+        prefetch_bounds: Sequence[float],
+        by_hostname: bool = False,
+    ) -> None:
+        self.by_hostname = by_hostname
+        self.names = labels.LabelSet(names)
+        self.queues = labels.LabelSet(queues)
+        self.hostnames = labels.LabelSet(hostnames)
+        self.exception_overflow = 0
+        self.prefetch_waits: dict[str, Histogram] = {}
+        self.series_overflow = 0
+        self._limit = series
+        self._exceptions = exceptions
+        self._exceptions_of: dict[str, labels.LabelSet] = {}
+        self._rules = rules
+        self._prefetch_bounds = tuple(prefetch_bounds)
+        self._series: dict[tuple[str, ...], TaskSeries] = {}
+
+    def __iter__(self) -> Iterator[TaskSeries]:
+        return iter(self._series.values())
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def find(self, name: str, queue: str, hostname: str) -> TaskSeries:
+        """Return the series of a task, made at its first mention."""
+        key = (name, queue, hostname) if self.by_hostname else (name, queue)
+        return self._series.get(key) or self._make(key)
+
+    def exception(self, series: TaskSeries, name: str) -> str:
+        """Return the label for an exception's class, bounded for each task name."""
+        admitted = self._exceptions_of.get(series.name)
+        if admitted is None:
+            admitted = self._exceptions_of[series.name] = labels.LabelSet(self._exceptions)
+        label = admitted.admit(name)
+        if label == labels.OTHER:
+            self.exception_overflow += 1
+        return label
+
+    def _make(self, key: tuple[str, ...]) -> TaskSeries:
+        values: tuple[str, ...] = (self.names.admit(key[0]), self.queues.admit(key[1]))
+        if self.by_hostname:
+            values = (*values, self.hostnames.admit(key[2]))
+        if len(self._series) >= self._limit and values not in self._series:
+            self.series_overflow += 1
+            values = (labels.OTHER,) * len(values)
+        series = self._series.get(values)
+        if series is None:
+            rule = next(rule for rule in self._rules if fnmatchcase(values[0], rule.match))
+            series = self._series[values] = TaskSeries(
+                values,
+                runtime=rule.runtime,
+                queue_wait=rule.queue_wait,
+                prefetch_wait=self._prefetch_wait(values[1]),
+            )
+        return series
+
+    def _prefetch_wait(self, queue: str) -> Histogram | None:
+        if not self._prefetch_bounds:
+            return None
+        histogram = self.prefetch_waits.get(queue)
+        if histogram is None:
+            histogram = self.prefetch_waits[queue] = Histogram(self._prefetch_bounds)
+        return histogram

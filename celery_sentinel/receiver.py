@@ -1,0 +1,119 @@
+"""The event thread: connects, reads, applies, and makes every break of the stream a known gap."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from celery_sentinel import errors, logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from celery_sentinel.brokers import interface
+    from celery_sentinel.fleet import model, stream
+
+TICK = 0.5  # seconds between two looks at silences and overdue records
+FIRST_BACKOFF = 0.2
+LONGEST_BACKOFF = 10.0
+
+
+class Receiver:
+    """Owns the event stream and is the only writer of the fleet.
+
+    ``run`` is the body of its thread; it returns when ``stop`` was called and raises only what
+    nobody expected. ``beat`` is the monotonic time of the last turn of its loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: interface.EventStream,
+        fleet: model.Fleet,
+        connection: stream.Stream,
+        scrub: Callable[[str], str],
+        jitter: random.Random | None = None,
+    ) -> None:
+        self.beat = time.monotonic()
+        self._source = source
+        self._fleet = fleet
+        self._connection = connection
+        self._scrub = scrub
+        self._jitter = jitter or random.Random()  # noqa: S311 -- spreads reconnects, no secret
+        self._stopping = threading.Event()
+        self._log = logs.get(__name__)
+        self._attempts = 0
+        self._ticked_at = 0.0
+
+    def stop(self) -> None:
+        """Ask the thread to end; it does within one read."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Receive until stopped."""
+        try:
+            while not self._stopping.is_set():
+                if self._connection.up or self._connect():
+                    self._receive()
+        finally:
+            self._source.close()
+
+    def _receive(self) -> None:
+        """Read and apply until the stream breaks or we are stopped."""
+        read, apply = self._source.read, self._fleet.apply
+        clock, wall, stopped = time.monotonic, time.time, self._stopping.is_set
+        try:
+            while not stopped():
+                batch = read()
+                now = self.beat = clock()
+                if batch:
+                    apply(batch, now, wall())
+                if now - self._ticked_at >= TICK:
+                    self._ticked_at = now
+                    self._fleet.tick(now, wall(), listening=True)
+        except errors.BrokerError as error:
+            self._broken(error)
+
+    def _connect(self) -> bool:
+        """Try once to subscribe; on failure wait before the next try."""
+        try:
+            self._source.connect()
+        except errors.BrokerError as error:
+            self._broken(error)
+            self._wait(self._backoff())
+            return False
+        now = time.monotonic()
+        self._fleet.resubscribed(now)
+        gap = self._connection.connected(now, time.time())
+        self._attempts = 0
+        where = {"broker": self._connection.url}
+        if gap is None:
+            self._log.info("broker_connected", **where)
+        else:
+            self._log.warning("broker_reconnected", gap_seconds=round(gap, 3), **where)
+        return True
+
+    def _broken(self, error: errors.BrokerError) -> None:
+        """Note a break or a failed attempt; one log line for each change of state."""
+        connection = self._connection
+        known = connection.last_error is not None
+        text = self._scrub(str(error))
+        connection.lost(time.monotonic(), time.time(), reason=error.reason, error=text)
+        if not known:
+            self._log.warning("broker_lost", broker=connection.url, error=text)
+
+    def _backoff(self) -> float:
+        """Return the next wait: doubling, at most 10 s, spread over its upper half."""
+        longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(self._attempts, 10))
+        self._attempts += 1
+        return longest * self._jitter.uniform(0.5, 1.0)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, ticking on: silence is ours while the broker is away."""
+        until = time.monotonic() + seconds
+        while (now := time.monotonic()) < until and not self._stopping.is_set():
+            self.beat = now
+            self._fleet.tick(now, time.time(), listening=False)
+            self._stopping.wait(min(TICK, until - now))

@@ -1,0 +1,85 @@
+"""What the landing page and /api/v1/status tell: one document, built from the fleet."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection to the broker; ``url`` is redacted, times are epoch seconds."""
+
+    url: str
+    transport: str
+    up: bool
+    since: float | None
+    last_error: str | None
+    gaps: int
+    gap_seconds: float
+
+
+class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker; ``state`` is up or lost; None is unknown."""
+
+    hostname: str
+    state: str
+    pid: int | None
+    last_heard_seconds: float
+    tasks_active: int | None
+    tasks_processed: int | None
+    load_average: tuple[float, float, float] | None
+    events_enabled: bool | None
+    version: str | None
+    system: str | None
+
+
+class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue: how it became known and how many of its tasks are in flight."""
+
+    queue_name: str
+    role: str
+    sources: tuple[str, ...]
+    sent: int
+    received: int
+    started: int
+
+
+class TaskStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One task name in one queue: its counters since the daemon started."""
+
+    name: str
+    queue_name: str
+    sent: int
+    received: int
+    started: int
+    succeeded: int
+    failed: int
+    retried: int
+    revoked: int
+    mean_runtime_seconds: float | None
+    oldest_started_seconds: float | None
+    top_exception: str | None
+
+
+class EventsStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The stream of events as the daemon saw it."""
+
+    total: int
+    rejected: dict[str, int]
+    last_event_seconds: float | None
+    tracked_tasks: int
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole page. ``notes`` say in plain words why something may be missing."""
+
+    version: str
+    started: float
+    uptime_seconds: float
+    ready: bool
+    broker: BrokerStatus
+    events: EventsStatus
+    workers: tuple[WorkerStatus, ...]
+    queues: tuple[QueueStatus, ...]
+    busiest: tuple[TaskStatus, ...]
+    failing: tuple[TaskStatus, ...]
+    notes: tuple[str, ...]

@@ -1,0 +1,180 @@
+"""The routes: each asks the daemon in a worker thread and words the answer in HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from concurrent import futures
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+import structlog
+from starlette import applications, exceptions, middleware, requests, responses, routing
+
+from celery_sentinel import errors, status
+from celery_sentinel.web import body_cap, landing, limits, negotiation, scrapes, sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEALTHY_PATH = "/-/healthy"
+READY_PATH = "/-/ready"
+RELOAD_PATH = "/-/reload"
+STATUS_PATH = "/api/v1/status"
+
+# On every response, whoever makes it.
+COMMON_HEADERS = (
+    ("Cache-Control", "no-store"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+_Answer = TypeVar("_Answer")
+_log = structlog.get_logger()
+
+
+class App:
+    """The routes of one server and the threads in which they ask."""
+
+    def __init__(self, asked: sources.Sources, telemetry_path: str, bounds: limits.Limits) -> None:
+        check_telemetry_path(telemetry_path)
+        self._asked = asked
+        self._telemetry_path = telemetry_path
+        self._kitchen = scrapes.Kitchen(asked.metrics)
+        self._readers = scrapes.Readers(bounds.readers)
+        # Apart from the rendering, so that a long scrape does not fail a probe.
+        self._threads = futures.ThreadPoolExecutor(2, thread_name_prefix="web-ask")
+        self._patience = bounds.answer_seconds
+        self._reloading = asyncio.Lock()
+        self.asgi = self._assemble(bounds)
+
+    def close(self) -> None:
+        """Take no more questions; those under way end by themselves."""
+        self._kitchen.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _assemble(self, bounds: limits.Limits) -> applications.Starlette:
+        routes = [
+            routing.Route(self._telemetry_path, self._metrics),
+            routing.Route(HEALTHY_PATH, self._healthy),
+            routing.Route(READY_PATH, self._ready),
+            routing.Route(STATUS_PATH, self._status),
+        ]
+        if self._telemetry_path != "/":
+            routes.append(routing.Route("/", self._landing))
+        if self._asked.reload is not None:
+            routes.append(routing.Route(RELOAD_PATH, self._reload, methods=["POST"]))
+        app = applications.Starlette(
+            routes=routes,
+            middleware=[middleware.Middleware(body_cap.BodyCap, limit=bounds.body_bytes)],
+            exception_handlers={
+                exceptions.HTTPException: _refused,
+                TimeoutError: _late,
+                Exception: _failed,
+            },
+        )
+        app.router.redirect_slashes = False
+        return app
+
+    async def _metrics(self, request: requests.Request) -> responses.Response:
+        headers = request.headers
+        chosen = negotiation.choose_format(",".join(headers.getlist("accept")))
+        compressed = negotiation.accepts_gzip(",".join(headers.getlist("accept-encoding")))
+        answer = {"Content-Type": chosen.content_type, "Vary": "Accept, Accept-Encoding"}
+        if compressed:
+            answer["Content-Encoding"] = "gzip"
+        async with asyncio.timeout(self._patience):
+            body = await self._kitchen.body(chosen, compressed=compressed)
+        return scrapes.ExpositionResponse(body, self._readers, answer)
+
+    async def _landing(self, _request: requests.Request) -> responses.Response:
+        page = await self._ask(self._draw)
+        return responses.HTMLResponse(
+            page, headers={"Content-Security-Policy": landing.content_security_policy()}
+        )
+
+    def _draw(self) -> bytes:
+        links = landing.Links(
+            metrics=self._telemetry_path,
+            status=STATUS_PATH,
+            healthy=HEALTHY_PATH,
+            ready=READY_PATH,
+        )
+        return landing.render(self._asked.status(), links)
+
+    async def _status(self, _request: requests.Request) -> responses.Response:
+        body = await self._ask(lambda: _encode(self._asked.status()))
+        return responses.Response(body, media_type="application/json")
+
+    async def _healthy(self, _request: requests.Request) -> responses.Response:
+        return _verdict(await self._ask(self._asked.healthy), "healthy")
+
+    async def _ready(self, _request: requests.Request) -> responses.Response:
+        return _verdict(await self._ask(self._asked.ready), "ready")
+
+    async def _reload(self, _request: requests.Request) -> responses.Response:
+        assert self._asked.reload is not None, "there is no route without it"  # noqa: S101 - narrows a type
+        async with self._reloading:
+            reason = await self._ask(self._asked.reload)
+        if reason is None:
+            return _plain("The new configuration is in force.\n")
+        text = f"The old configuration stays in force, the new one cannot be used: {reason}\n"
+        return _plain(text, 500)
+
+    async def _ask(self, question: Callable[[], _Answer]) -> _Answer:
+        async with asyncio.timeout(self._patience):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, question)
+
+
+def check_telemetry_path(path: str) -> None:
+    """Raise ConfigError for a path under which metrics cannot be served."""
+    taken = {HEALTHY_PATH, READY_PATH, RELOAD_PATH, STATUS_PATH}
+    found = f"web.telemetry_path is {path!r}"
+    if path in taken:
+        raise errors.ConfigError(f"{found}, which the server needs itself; /metrics is usual.")
+    if not path.startswith("/") or path.startswith("//") or set(path) & set("{}?#% \t\r\n"):
+        raise errors.ConfigError(
+            f"{found}; it must begin with one slash and have none of '{{}}?#%' and no blank, "
+            "as in /metrics."
+        )
+
+
+def _verdict(health: sources.Health, adjective: str) -> responses.Response:
+    if health.ok:
+        return _plain(f"{adjective}\n")
+    return _plain("".join(f"{line}\n" for line in (f"not {adjective}", *health.reasons)), 503)
+
+
+def _encode(told: status.Status) -> bytes:
+    try:
+        return msgspec.json.encode(told)
+    except UnicodeEncodeError:
+        # A lone surrogate in a task name has no UTF-8, but it has an escape in JSON.
+        return json.dumps(msgspec.to_builtins(told)).encode("ascii")
+
+
+async def _refused(_request: requests.Request, error: Exception) -> responses.Response:
+    """Word what Starlette refuses: 404, 405."""
+    assert isinstance(error, exceptions.HTTPException)  # noqa: S101 - registered for no other
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+    return _plain(f"{error.detail}\n", error.status_code, headers)
+
+
+async def _late(request: requests.Request, _error: Exception) -> responses.Response:
+    """Give up on a part of the daemon that hangs, before its clients fill all places."""
+    _log.error("web_answer_late", path=request.url.path)
+    return _plain("The daemon did not answer in time; /-/healthy may say more.\n", 503)
+
+
+async def _failed(request: requests.Request, error: Exception) -> responses.Response:
+    """Say to the log, not to the client, what went wrong in us."""
+    _log.error("web_request_failed", path=request.url.path, exc_info=error)
+    return _plain("Internal error; the log of celery-sentinel says more.\n", 500)
+
+
+def _plain(text: str, code: int = 200, headers: dict[str, str] | None = None) -> responses.Response:
+    # Reasons may quote what a worker sent, and that may have no UTF-8.
+    body = text.encode("utf-8", "backslashreplace")
+    return responses.PlainTextResponse(body, status_code=code, headers=headers)

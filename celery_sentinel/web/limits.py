@@ -1,0 +1,32 @@
+"""How long and how much the server bears from its clients, so that none can starve another."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Every bound of the server; durations in seconds, sizes in bytes.
+
+    ``idle_seconds`` is longer than the usual scrape interval of 15 s: if both were equal,
+    the server would close connections at the moment at which Prometheus reuses them.
+    """
+
+    request_seconds: float = 10.0
+    """To deliver one whole request, counted from its start or from the connection's."""
+    idle_seconds: float = 20.0
+    """Between a response and the next request on the same connection."""
+    answer_seconds: float = 30.0
+    """For the daemon to render or to tell its state; it takes milliseconds unless it hangs."""
+    response_seconds: float = 30.0
+    """To read one whole response, counted from the moment the peer stops keeping up."""
+    drain_seconds: int = 2
+    """For requests under way when the server is closed."""
+    connections: int = 256
+    """Open at the same time."""
+    readers: int = 16
+    """Scrapes whose response is being sent at the same time."""
+    header_bytes: int = 16 * 1024
+    """Request line and headers together."""
+    body_bytes: int = 4 * 1024
+    """Body of a request; no route needs one."""

@@ -1,0 +1,101 @@
+"""Makes and sends expositions so that many scrapers cost hardly more than one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+from concurrent import futures
+from typing import TYPE_CHECKING
+
+from starlette import responses, types
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from celery_sentinel.web import negotiation, sources
+
+# The fastest level: on an exposition it takes a third of the time of level 6 for 1.2 times
+# the bytes, and a scrape crosses a local network.
+_GZIP_LEVEL = 1
+
+# The largest piece of a response that waits in the memory of one slow connection.
+_CHUNK_BYTES = 256 * 1024
+
+
+class Kitchen:
+    """Renders one exposition at a time; scrapes that ask for the same meanwhile share it."""
+
+    def __init__(self, source: sources.MetricsSource) -> None:
+        self._source = source
+        self._thread = futures.ThreadPoolExecutor(1, thread_name_prefix="web-render")
+        self._flights: dict[tuple[bool, bool], asyncio.Future[bytes]] = {}
+
+    async def body(self, chosen: negotiation.Format, *, compressed: bool) -> bytes:
+        """Return the exposition; whatever the source raises comes out here."""
+        key = (chosen.openmetrics, compressed)
+        if key not in self._flights:
+            loop = asyncio.get_running_loop()
+            flight = loop.run_in_executor(self._thread, self._bake, *key)
+            self._flights[key] = flight
+            flight.add_done_callback(lambda _: self._flights.pop(key))
+        # A scraper that goes away must not take the others' response with it.
+        return await asyncio.shield(self._flights[key])
+
+    def close(self) -> None:
+        """Take no more orders; a rendering under way ends by itself."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _bake(self, openmetrics: bool, compressed: bool) -> bytes:
+        body = self._source.render(openmetrics=openmetrics)
+        return gzip.compress(body, _GZIP_LEVEL, mtime=0) if compressed else body
+
+
+class Readers:
+    """The responses being sent; when there are too many, the slowest makes room."""
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._sending: dict[asyncio.Task[object], None] = {}
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place while sending; the task that has held one longest may be cancelled."""
+        if len(self._sending) >= self._places:
+            slowest = next(iter(self._sending))
+            del self._sending[slowest]
+            slowest.cancel("a newer scrape takes its place")
+        task = asyncio.current_task()
+        assert task is not None, "called from outside the event loop"  # noqa: S101 - narrows a type
+        self._sending[task] = None
+        try:
+            yield
+        finally:
+            self._sending.pop(task, None)
+
+
+class ExpositionResponse(responses.Response):
+    """A body sent in pieces: what a slow peer has not read is kept once, not once a peer."""
+
+    def __init__(self, body: bytes, readers: Readers, headers: dict[str, str]) -> None:
+        super().__init__(body, headers=headers)
+        self._content = body
+        self._readers = readers
+
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
+        """Send the head, then piece after piece as fast as the peer reads."""
+        del receive
+        with self._readers.place():
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+            if scope["method"] != "HEAD":
+                for start in range(0, len(self._content), _CHUNK_BYTES):
+                    piece = self._content[start : start + _CHUNK_BYTES]
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            # This waits until the last piece has left, so that the place is held until then.
+            await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,289 @@
+"""Bytes from the broker become typed events here, and no byte of them is trusted."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+import uuid as uuids
+import zlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import msgspec
+
+from celery_sentinel import events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+JSON = "application/json"
+ZLIB = "application/x-gzip"  # kombu's name for a zlib stream
+
+Reason = Literal["malformed", "oversized", "content_type", "unknown_type", "empty"]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+Fallback = Literal["not_strict_json", "loose_types", "damaged_batch", "compressed"]
+FALLBACKS: tuple[Fallback, ...] = get_args(Fallback)
+
+# Everything msgspec and the standard library raise on input they do not like.
+_REFUSALS = (msgspec.DecodeError, ValueError, RecursionError, MemoryError)
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    """kombu's Redis envelope as stock Celery writes it; msgspec undoes the base64."""
+
+    body: bytes
+    content_type: Literal["application/json"] = msgspec.field(name="content-type")
+
+
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_body = msgspec.json.Decoder(events.Event | list[events.Event]).decode
+
+
+class _Refused(Exception):  # noqa: N818 -- a signal inside this module, never seen outside
+    """A message that cannot be used, with the reason it is counted under."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
+
+
+class Decoder:
+    """Decodes messages and counts what it had to refuse or could only save the slow way.
+
+    Not thread-safe: one decoder belongs to one receiver. ``rejected`` counts events, or whole
+    messages where no event could be made out, by reason; ``salvaged`` counts messages that
+    strict decoding refused and that yielded events all the same.
+    """
+
+    def __init__(self, *, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        self.max_message_bytes = max_message_bytes
+        self.rejected: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
+        self.salvaged: Counter[str] = Counter(dict.fromkeys(FALLBACKS, 0))
+
+    def envelope(self, data: bytes, out: list[events.Event]) -> None:
+        """Append to ``out`` the events of one Redis message (kombu's JSON envelope)."""
+        if len(data) > self.max_message_bytes:
+            self.rejected["oversized"] += 1
+            return
+        try:
+            found = _decode_body(_decode_envelope(data).body)
+        except _REFUSALS:
+            self._salvage_envelope(data, out)
+            return
+        if found.__class__ is list:
+            out.extend(found)
+            if not found:
+                self.rejected["empty"] += 1
+        else:
+            out.append(found)
+
+    def body(
+        self,
+        data: bytes,
+        out: list[events.Event],
+        *,
+        content_type: str = JSON,
+        compression: str | None = None,
+    ) -> None:
+        """Append to ``out`` the events of one message body (AMQP, or any kombu transport)."""
+        if content_type != JSON:
+            self.rejected["content_type"] += 1
+            return
+        if len(data) > self.max_message_bytes:
+            self.rejected["oversized"] += 1
+            return
+        try:
+            found = _decode_body(data)
+        except _REFUSALS:
+            self._salvage(data, compression, out)
+            return
+        if found.__class__ is list:
+            out.extend(found)
+            if not found:
+                self.rejected["empty"] += 1
+        else:
+            out.append(found)
+
+    def _salvage_envelope(self, data: bytes, out: list[events.Event]) -> None:
+        try:
+            body, compression = _open_envelope(data)
+        except _Refused as refused:
+            self.rejected[refused.reason] += 1
+            return
+        self._salvage(body, compression, out)
+
+    def _salvage(self, body: bytes, compression: str | None, out: list[events.Event]) -> None:
+        """Save what can be saved of a body that strict decoding refused."""
+        try:
+            if compression:
+                body = _decompress(body, compression, self.max_message_bytes)
+            found, fallback = _decode_loosely(body)
+        except _Refused as refused:
+            self.rejected[refused.reason] += 1
+            return
+        saved = [event for event in map(_typed, found) if event is not None]
+        self.rejected["malformed"] += len(found) - len(saved)
+        if not found:
+            self.rejected["empty"] += 1
+        if saved:
+            self.salvaged["compressed" if compression else fallback] += 1
+            out.extend(saved)
+
+
+def _open_envelope(data: bytes) -> tuple[bytes, str | None]:
+    """Return body and compression of an envelope that is not as stock Celery writes it."""
+    try:
+        envelope = json.loads(data)
+        content_type, body = envelope["content-type"], envelope["body"]
+        encoding = (envelope.get("properties") or {}).get("body_encoding")
+        compression = (envelope.get("headers") or {}).get("compression")
+    except (*_REFUSALS, LookupError, TypeError, AttributeError):
+        raise _Refused("malformed") from None
+    if content_type != JSON:
+        raise _Refused("content_type")
+    if not isinstance(body, str) or not isinstance(compression, str | None):
+        raise _Refused("malformed")
+    if encoding != "base64":
+        return body.encode("utf-8", "surrogatepass"), compression
+    try:
+        return base64.b64decode(body, validate=True), compression
+    except (binascii.Error, ValueError):
+        raise _Refused("malformed") from None
+
+
+def _decompress(body: bytes, compression: str, limit: int) -> bytes:
+    if compression != ZLIB:
+        raise _Refused("content_type")
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # zlib or gzip header
+    try:
+        plain = unpacker.decompress(body, limit)
+    except zlib.error:
+        raise _Refused("malformed") from None
+    if unpacker.unconsumed_tail:
+        raise _Refused("oversized")
+    return plain
+
+
+def _decode_loosely(body: bytes) -> tuple[list[Any], Fallback]:
+    """Return the elements of a body; one that cannot be read at all is None."""
+    text = body.decode("utf-8", "replace")
+    try:
+        found = json.loads(text)
+    except _REFUSALS:
+        return [_element(part) for part in _split_batch(text)], "damaged_batch"
+    try:
+        msgspec.json.decode(body)
+    except _REFUSALS:
+        fallback: Fallback = "not_strict_json"
+    else:
+        fallback = "loose_types"
+    return (found if isinstance(found, list) else [found]), fallback
+
+
+def _element(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except _REFUSALS:
+        return None
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[\]{}]', re.DOTALL)
+
+
+def _split_batch(text: str) -> Iterator[str]:
+    """Yield the top-level objects of a JSON list that does not parse as a whole.
+
+    Works by counting brackets outside strings, so that neither a broken nor a bottomlessly
+    nested element costs its neighbours. A last, truncated element is yielded as it is.
+    """
+    if not text.lstrip().startswith("["):
+        raise _Refused("malformed")
+    depth, start = 0, -1
+    for token in _TOKEN.finditer(text):
+        match token[0]:
+            case "[" | "{":
+                depth += 1
+                if depth == 2 and token[0] == "{":  # noqa: PLR2004 -- an element of the list
+                    start = token.start()
+            case "]" | "}":
+                depth -= 1
+                if depth == 1 and start >= 0:
+                    yield text[start : token.end()]
+                    start = -1
+    if start >= 0:
+        yield text[start:]
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _integer(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _boolean(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _numbers(value: Any) -> list[float] | None:
+    if not isinstance(value, list):
+        return None
+    numbers = [_number(item) for item in value]
+    return [n for n in numbers if n is not None] if None not in numbers else None
+
+
+def _identity(value: Any) -> str | None:
+    """Return the canonical form of a task id, which kombu may have wrapped as a dict."""
+    if isinstance(value, dict) and value.get("__type__") == "uuid":
+        wrapped = value.get("__value__")
+        value = wrapped.get("hex") if isinstance(wrapped, dict) else wrapped
+        try:
+            return str(uuids.UUID(value))
+        except (ValueError, TypeError, AttributeError):
+            return None
+    return _string(value)
+
+
+_READERS: dict[str, Any] = {
+    **dict.fromkeys(("pid", "clock", "retries", "active", "processed"), _integer),
+    **dict.fromkeys(("runtime", "freq", "timestamp"), _number),
+    **dict.fromkeys(("terminated", "expired", "requeue"), _boolean),
+    "loadavg": _numbers,
+    "uuid": _identity,
+}
+
+
+def _typed(raw: Any) -> events.Event | None:
+    """Build an event from a parsed object, dropping each field that has a wrong type.
+
+    Returns None where the object is no event: not a mapping, no type, or a task event whose
+    task cannot be named.
+    """
+    if not isinstance(raw, dict):
+        return None
+    fields = {}
+    for field in events.Event.__struct_fields__:
+        if field in raw:
+            value = _READERS.get(field, _string)(raw[field])
+            if value is not None:
+                fields[field] = value
+    event = events.Event(**fields)
+    if not event.type or ("uuid" in raw and not event.uuid):
+        return None
+    return event

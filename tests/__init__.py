@@ -1,0 +1,1 @@
+"""The tests: unit (pure code), integration (real servers), acceptance (the installed command)."""

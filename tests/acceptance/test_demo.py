@@ -1,0 +1,234 @@
+"""``celery-sentinel demo`` shows a fleet to anybody, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.servers import daemon, deadline, process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+START_SECONDS = 60.0
+METRICS_SECONDS = 100.0  # counters are born as zero and stay so for 15 s
+STOP_SECONDS = 20.0
+COUNTERS = ("sent", "received", "started", "succeeded", "failed", "retried", "revoked")
+BROKERS = ("redis-server", "embedded")
+
+
+class Demo:
+    """A running demo; what it started is known by a mark in the environment."""
+
+    def __init__(
+        self, directory: Path, *args: str, listen: str = "127.0.0.1:0", **environment: str
+    ) -> None:
+        self._mark = f"DEMO_UNDER_TEST={uuid.uuid4()}"
+        self._stdout = directory / "stdout"
+        self.temporary = directory / "tmp"
+        self.temporary.mkdir()
+        name, value = self._mark.split("=")
+        script = Path(sys.executable).with_name("celery-sentinel")
+        self.process = process.Process(
+            [str(script), "demo", "--web.listen-address", listen, *args],
+            env={**os.environ, name: value, "TMPDIR": str(self.temporary), **environment},
+            cwd=directory,
+            log=directory / "stderr",
+            stdout=self._stdout,
+        )
+
+    @property
+    def stdout(self) -> str:
+        """All that it has printed."""
+        return self._stdout.read_text()
+
+    @property
+    def stderr(self) -> str:
+        """All that it has complained of, with the log of the daemon."""
+        return self.process.log_text()
+
+    def wait_for_banner(self) -> str:
+        """Wait until all is started; return the URL to open."""
+        deadline.wait_until(
+            lambda: "Ctrl-C stops everything." in self.stdout or self.process.returncode,
+            START_SECONDS,
+            "the demo is up",
+        )
+        found = re.search(r"^  (http\S+)/ ", self.stdout, re.MULTILINE)
+        assert found, self.stderr
+        return found.group(1)
+
+    def members(self) -> dict[int, str]:
+        """Return the command line of each of its processes by pid."""
+        found = {}
+        for entry in Path("/proc").glob("[0-9]*"):
+            # The process may end while we look.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if self._mark.encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found[int(entry.name)] = command
+        return found
+
+    def member(self, part: str) -> int:
+        """Return the first process whose command line contains ``part``."""
+        return min(pid for pid, command in self.members().items() if part in command)
+
+    def wait_for_the_end(self) -> int:
+        """Wait until it ended and nothing of it is left; return its exit code."""
+        # Not process.wait, which would kill what the demo left behind.
+        deadline.wait_until(
+            lambda: self.process.returncode is not None, STOP_SECONDS, "the demo ends"
+        )
+        deadline.wait_until(lambda: not self.members(), 1.0, f"nothing is left: {self.members()}")
+        code = self.process.returncode
+        assert code is not None
+        return code
+
+
+@pytest.fixture
+def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
+    """Start a demo that is gone after the test."""
+    started: list[Demo] = []
+
+    def start(*args: str, **environment: str) -> Demo:
+        started.append(Demo(tmp_path, *args, **environment))
+        return started[-1]
+
+    yield start
+    for demo in started:
+        demo.process.kill()
+        for pid in demo.members():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def fetch(url: str) -> str:
+    """Return the text of a page that must be there."""
+    return httpx.get(url, trust_env=False).raise_for_status().text
+
+
+def workers_up(samples: daemon.Samples) -> set[str]:
+    """Return the names before the ``@`` of all workers that are up."""
+    return {
+        dict(labels)["hostname"].partition("@")[0]
+        for (name, labels), value in samples.items()
+        if name == "celery_worker_up" and value == 1
+    }
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_a_person_sees_a_fleet(start_demo: Callable[..., Demo], broker: str) -> None:
+    """All that tasks can do is counted, two workers are up, and Ctrl-C ends all of it."""
+    nowhere = "redis://127.0.0.1:1/0"  # what is configured for others is not for the demo
+    demo = start_demo(
+        CELERY_SENTINEL_DEMO_BROKER=broker,
+        CELERY_SENTINEL_BROKER_URL=nowhere,
+        CELERY_BROKER_URL=nowhere,
+    )
+    url = demo.wait_for_banner()
+
+    assert demo.stdout.startswith("broker: ")
+    assert broker in demo.stdout.splitlines()[0]
+    for path in ("/", "/metrics", "/api/v1/status"):
+        assert f"\n  {url}{path} " in demo.stdout
+        assert fetch(url + path)
+
+    def missing() -> list[str]:
+        samples = daemon.parse(fetch(f"{url}/metrics"))
+        counters = [f"celery_task_{what}_total" for what in COUNTERS]
+        absent = [name for name in counters if not daemon.total(samples, name)]
+        return absent + sorted({"orders", "reports"} - workers_up(samples))
+
+    deadline.wait_until(lambda: not missing(), METRICS_SECONDS, f"the metrics show {COUNTERS}")
+
+    os.kill(demo.process.pid, signal.SIGINT)
+    assert demo.wait_for_the_end() == 0
+    assert demo.stderr.endswith("all stopped\n")
+    assert "Traceback" not in demo.stderr
+    assert list(demo.temporary.iterdir()) == []
+
+
+def test_it_ends_by_itself(start_demo: Callable[..., Demo]) -> None:
+    """With a duration nobody has to stop it."""
+    demo = start_demo("--duration", "1")
+    demo.wait_for_banner()
+
+    assert demo.wait_for_the_end() == 0
+    assert list(demo.temporary.iterdir()) == []
+
+
+def test_it_can_be_stopped_before_it_is_up(start_demo: Callable[..., Demo]) -> None:
+    """SIGTERM while the first parts start ends these too."""
+    demo = start_demo()
+    deadline.wait_until(lambda: len(demo.members()) > 1, START_SECONDS, "a part is started")
+
+    os.kill(demo.process.pid, signal.SIGTERM)
+
+    assert demo.wait_for_the_end() == 0
+    assert list(demo.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_nothing_outlives_it(start_demo: Callable[..., Demo], broker: str) -> None:
+    """Even when the demo is killed, all that it started ends, pool processes included."""
+    demo = start_demo(CELERY_SENTINEL_DEMO_BROKER=broker)
+    demo.wait_for_banner()
+    pools = "--concurrency"
+    deadline.wait_until(
+        lambda: sum(pools in command for command in demo.members().values()) == 7,
+        START_SECONDS,
+        "two workers with their five pool processes run",
+    )
+
+    os.kill(demo.process.pid, signal.SIGKILL)
+
+    deadline.wait_until(lambda: not demo.members(), STOP_SECONDS, "all are gone")
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("broker", "redis-server"),
+        ("daemon", "celery_sentinel run"),
+        ("reports", "reports@"),
+        ("load", "demo.load"),
+    ],
+)
+def test_a_death_ends_it(start_demo: Callable[..., Demo], name: str, command: str) -> None:
+    """When a part dies, the demo stops, says which part, and exits with 1."""
+    demo = start_demo(CELERY_SENTINEL_DEMO_BROKER="redis-server")
+    demo.wait_for_banner()
+
+    os.kill(demo.member(command), signal.SIGKILL)
+
+    assert demo.wait_for_the_end() == 1
+    assert f"the demo's {name} died (exit code -9), so the demo stopped" in demo.stderr
+    assert "Traceback" not in demo.stderr.partition("the end of its log:")[0]
+
+
+def test_a_port_in_use_is_told(start_demo: Callable[..., Demo]) -> None:
+    """An address that was asked for and is taken ends the demo as it ends the daemon."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        busy = f"127.0.0.1:{server.getsockname()[1]}"
+        demo = start_demo(listen=busy)
+
+        assert demo.wait_for_the_end() == 3
+        assert busy in demo.stderr
+
+
+def test_an_unknown_broker_is_told(start_demo: Callable[..., Demo]) -> None:
+    """The broker may be chosen, but only among those there are."""
+    demo = start_demo(CELERY_SENTINEL_DEMO_BROKER="rabbit")
+
+    assert demo.wait_for_the_end() == 2
+    assert "use redis-server or embedded, or leave it unset" in demo.stderr

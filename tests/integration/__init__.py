@@ -1,0 +1,1 @@
+"""Tests against real servers and workers, which the tests start themselves."""

@@ -1,0 +1,1 @@
+"""The real processes tests run against: brokers, Celery workers and the daemon itself."""

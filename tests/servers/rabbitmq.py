@@ -1,0 +1,172 @@
+"""A RabbitMQ node of the tests' own, with its own Erlang port mapper."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shlex
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import amqp
+
+from tests.servers import ports, process, server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.servers import certificates
+
+# Debian's scripts on PATH insist on running as the user rabbitmq; these run as anybody.
+_SCRIPTS = Path("/usr/lib/rabbitmq/bin")
+_LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
+_PROBE_SECONDS = 2.0
+_CONTROL_SECONDS = 30.0
+
+
+class RabbitServer(server.Broker):
+    """rabbitmq-server on free loopback ports with its data below ``directory``.
+
+    ``config`` are lines of rabbitmq.conf. ``url`` is that of the current virtual host, which
+    ``fresh_vhost`` changes; the user guest may do everything in it. With ``certificates`` the
+    node also speaks TLS: ``tls_url``.
+    """
+
+    start_seconds = 60.0
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        certificates: certificates.Certificates | None = None,
+        config: Sequence[str] = (),
+        plugins: Sequence[str] = (),
+        name: str = "rabbitmq",
+    ) -> None:
+        super().__init__(directory, name)
+        self.port = 0
+        self.vhost = "/"
+        self._dist_port = 0
+        self._mapper_port = 0
+        self._tls_port = 0
+        self._certificates = certificates
+        self._config = config
+        self._plugins = plugins
+        self._vhost_numbers = itertools.count(1)
+
+    @property
+    def url(self) -> str:
+        """The broker URL of the current virtual host."""
+        return self.url_for(self.vhost)
+
+    @property
+    def tls_url(self) -> str:
+        """The broker URL of the current virtual host over TLS."""
+        plain = self.url_for(self.vhost)
+        return plain.replace("amqp://", "amqps://", 1).replace(
+            f":{self.port}/", f":{self._tls_port}/", 1
+        )
+
+    def url_for(self, vhost: str, *, user: str = "guest", password: str = "guest") -> str:  # noqa: S107 - RabbitMQ's own default
+        """Return the broker URL of a virtual host."""
+        credentials = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        return f"amqp://{credentials}@127.0.0.1:{self.port}/{quote(vhost, safe='')}"
+
+    def fresh_vhost(self) -> str:
+        """Make a new, empty virtual host the current one and return its name."""
+        self.vhost = f"test{next(self._vhost_numbers)}"
+        self.ctl("add_vhost", self.vhost)
+        self.ctl("set_permissions", "--vhost", self.vhost, "guest", ".*", ".*", ".*")
+        return self.vhost
+
+    def ctl(self, *arguments: str) -> str:
+        """Run rabbitmqctl with ``arguments`` and return what it prints."""
+        done = subprocess.run(
+            [str(_SCRIPTS / "rabbitmqctl"), "--quiet", *arguments],
+            env=self._environment(),
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=_CONTROL_SECONDS,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise server.ServerError(
+                f"rabbitmqctl {shlex.join(arguments)} exited {done.returncode}:\n"
+                f"{done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def _choose_ports(self) -> None:
+        self.port = ports.free_port()
+        self._tls_port = ports.free_port()
+        self._dist_port = ports.free_port()
+        self._mapper_port = ports.free_port()
+
+    def _launch(self) -> process.Process:
+        binary = server.find_binary(str(_SCRIPTS / "rabbitmq-server"), package="rabbitmq-server")
+        mapper = server.find_binary("epmd", package="erlang-base")
+        self._write_config()
+        # The mapper shares the process group: it is paused and killed with the node.
+        return process.Process(
+            ["/bin/sh", "-c", f"{mapper} & exec {binary}"],
+            env=self._environment(),
+            cwd=self.directory,
+            log=self.log,
+        )
+
+    def _write_config(self) -> None:
+        lines = [f"listeners.tcp.1 = 127.0.0.1:{self.port}", *self._tls_config(), *self._config]
+        self._file("rabbitmq.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self._file("plugins").write_text(f"[{','.join(self._plugins)}].\n", encoding="utf-8")
+        self._file("env.conf").touch()
+
+    def _tls_config(self) -> list[str]:
+        if self._certificates is None:
+            return []
+        return [
+            f"listeners.ssl.1 = 127.0.0.1:{self._tls_port}",
+            f"ssl_options.cacertfile = {self._certificates.ca_file}",
+            f"ssl_options.certfile = {self._certificates.cert_file}",
+            f"ssl_options.keyfile = {self._certificates.key_file}",
+        ]
+
+    def _file(self, suffix: str) -> Path:
+        return self.directory / f"{self.name}.{suffix}"
+
+    def _environment(self) -> dict[str, str]:
+        """Return all that keeps this node apart from any other on the machine."""
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "HOME": str(self.directory),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._mapper_port),
+            "RABBITMQ_NODENAME": f"{self.name}@localhost",
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_CONF_ENV_FILE": str(self._file("env.conf")),
+            "RABBITMQ_CONFIG_FILE": str(self._file("rabbitmq.conf")),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._file("plugins")),
+            "RABBITMQ_MNESIA_BASE": str(self._file("mnesia")),
+            "RABBITMQ_LOG_BASE": str(self._file("logs")),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_PID_FILE": str(self._file("pid")),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{_LOOPBACK_ONLY} +S 2:2",
+            "RABBITMQ_CTL_ERL_ARGS": _LOOPBACK_ONLY,
+        }
+
+    def _answers(self) -> bool:
+        probe = amqp.Connection(
+            f"127.0.0.1:{self.port}",
+            userid="guest",
+            password="guest",  # noqa: S106 - RabbitMQ's own default
+            connect_timeout=_PROBE_SECONDS,
+            read_timeout=_PROBE_SECONDS,
+        )
+        with contextlib.suppress(OSError, amqp.AMQPError):
+            probe.connect()
+            probe.close()
+            return "Server startup complete" in self.process.log_text()
+        return False

@@ -1,0 +1,93 @@
+"""Tasks that end in every way a task can end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import celery
+from celery import exceptions
+
+
+class PaymentDeclinedError(Exception):
+    """An exception class of the application's own."""
+
+
+FAILURES: dict[str, type[Exception]] = {
+    "value": ValueError,
+    "key": KeyError,
+    "timeout": TimeoutError,
+    "connection": ConnectionError,
+    "declined": PaymentDeclinedError,
+}
+
+
+@celery.shared_task(name="quick")
+def quick(value: Any = None) -> Any:
+    """Return ``value`` at once."""
+    return value
+
+
+@celery.shared_task(name="slow")
+def slow(seconds: float) -> float:
+    """Take ``seconds``."""
+    time.sleep(seconds)
+    return seconds
+
+
+@celery.shared_task(name="failing")
+def failing(kind: str = "value") -> None:
+    """Raise the exception that FAILURES has for ``kind``."""
+    raise FAILURES[kind](f"failing on purpose: {kind}")
+
+
+@celery.shared_task(name="retrying", bind=True, max_retries=None)
+def retrying(self: celery.Task, times: int) -> int:
+    """Ask for ``times`` retries, then succeed."""
+    attempt: int = self.request.retries
+    if attempt < times:
+        raise self.retry(countdown=0, exc=TimeoutError(f"attempt {attempt}"))
+    return attempt
+
+
+@celery.shared_task(name="ignoring")
+def ignoring() -> None:
+    """End without any closing event."""
+    raise exceptions.Ignore
+
+
+@celery.shared_task(name="rejecting")
+def rejecting() -> None:
+    """Refuse the message for good."""
+    raise exceptions.Reject("refused on purpose", requeue=False)
+
+
+@celery.shared_task(name="progressing", bind=True)
+def progressing(self: celery.Task, fraction: float) -> None:
+    """Send an event type of the application's own."""
+    self.send_event("task-progress", fraction=fraction)
+
+
+@celery.shared_task(name="silent", send_events=False)
+def silent() -> None:
+    """Run without task events from the worker."""
+
+
+@celery.shared_task(name="not_a_number")
+def not_a_number() -> float:
+    """Return what JSON has no number for."""
+    return float("nan")
+
+
+@celery.shared_task(name="lone_surrogate")
+def lone_surrogate() -> str:
+    """Return a string that UTF-8 cannot encode."""
+    return "\udcff"
+
+
+@celery.shared_task(name="dying")
+def dying() -> None:
+    """Kill the process that runs the task, as the system does when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,69 @@
+"""A status document to draw pages from."""
+
+from __future__ import annotations
+
+import pytest
+
+from celery_sentinel import status
+
+
+@pytest.fixture
+def worker() -> status.WorkerStatus:
+    """Return a worker that is up and tells everything about itself."""
+    return status.WorkerStatus(
+        hostname="celery@web-1",
+        state="up",
+        pid=4711,
+        last_heard_seconds=1.4,
+        tasks_active=3,
+        tasks_processed=1234567,
+        load_average=(0.5, 1.25, 12.0),
+        events_enabled=True,
+        version="5.4.0",
+        system="Linux",
+    )
+
+
+@pytest.fixture
+def task() -> status.TaskStatus:
+    """Return a task that sometimes fails."""
+    return status.TaskStatus(
+        name="shop.charge_card",
+        queue_name="billing",
+        sent=2000,
+        received=1999,
+        started=1998,
+        succeeded=1497,
+        failed=499,
+        retried=12,
+        revoked=1,
+        mean_runtime_seconds=0.035,
+        oldest_started_seconds=7500.0,
+        top_exception="ConnectionError",
+    )
+
+
+@pytest.fixture
+def empty() -> status.Status:
+    """Return the status of a daemon that is connected and has heard nothing yet."""
+    return status.Status(
+        version="0.1.0",
+        started=1_700_000_000.0,
+        uptime_seconds=90.0,
+        ready=True,
+        broker=status.BrokerStatus(
+            url="redis://:***@localhost:6379/0",
+            transport="redis",
+            up=True,
+            since=1_700_000_030.0,
+            last_error=None,
+            gaps=0,
+            gap_seconds=0.0,
+        ),
+        events=status.EventsStatus(total=0, rejected={}, last_event_seconds=None, tracked_tasks=0),
+        workers=(),
+        queues=(),
+        busiest=(),
+        failing=(),
+        notes=(),
+    )
