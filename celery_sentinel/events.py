@@ -10,7 +10,7 @@ class Event(msgspec.Struct, gc=False, kw_only=True):
 
     Times are epoch seconds of the sender. ``timestamp`` 0.0 means the sender gave none.
     The fields stand in the order in which Celery writes them, which is the order in which
-    msgspec finds them fastest. Arguments, results and tracebacks are not decoded at all.
+    msgspec finds them fastest. Arguments and results are not decoded at all.
     """
 
     hostname: str = ""
@@ -25,6 +25,7 @@ class Event(msgspec.Struct, gc=False, kw_only=True):
     routing_key: str | None = None
     runtime: float | None = None
     exception: str | None = None
+    traceback: str | None = None
     terminated: bool | None = None
     expired: bool | None = None
     requeue: bool | None = None

@@ -75,15 +75,17 @@ class Receiver:
                     self._fleet.tick(now, wall(), listening=True)
         except errors.BrokerError as error:
             self._broken(error)
+        except Exception as error:  # noqa: BLE001 -- a library's own; the stream must go on
+            self._broken(self._unforeseen(error))
 
     def _connect(self) -> bool:
         """Try once to subscribe; on failure wait before the next try."""
         try:
             self._source.connect()
         except errors.BrokerError as error:
-            self._broken(error)
-            self._wait(self._backoff())
-            return False
+            return self._retry_later(error)
+        except Exception as error:  # noqa: BLE001 -- a library's own; we try for ever
+            return self._retry_later(self._unforeseen(error))
         now = time.monotonic()
         self._fleet.resubscribed(now)
         gap = self._connection.connected(now, time.time())
@@ -94,6 +96,17 @@ class Receiver:
         else:
             self._log.warning("broker_reconnected", gap_seconds=round(gap, 3), **where)
         return True
+
+    def _retry_later(self, error: errors.BrokerError) -> bool:
+        self._broken(error)
+        self._wait(self._backoff())
+        return False
+
+    def _unforeseen(self, error: Exception) -> errors.BrokerError:
+        """Count and log an exception no broker module foresaw, and take it for a break."""
+        self._connection.failures["receiver"] += 1
+        self._log.error("receiver_failed", exc_info=error)
+        return errors.BrokerError(f"{type(error).__name__}: {error}")
 
     def _broken(self, error: errors.BrokerError) -> None:
         """Note a break or a failed attempt; one log line for each change of state."""

@@ -15,7 +15,7 @@ from celery_sentinel.fleet.worker import State, Worker
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from celery_sentinel.fleet import model, queues, series, stream, workers
+    from celery_sentinel.fleet import model, queues, series, stream
 
 MOST_TASKS = 15
 MOST_WORKERS = 200

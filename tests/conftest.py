@@ -28,6 +28,8 @@ StartWorker = Callable[..., worker.CeleryWorker]
 StartDaemon = Callable[..., daemon.Daemon]
 MakeProducer = Callable[..., producer.Producer]
 
+IMMEDIATE = "metrics: {zero_born_hold: 0s}\n"
+
 
 # First, so that the groups are there when xdist reads them.
 @pytest.hookimpl(tryfirst=True)
@@ -125,11 +127,19 @@ def start_worker(new_directory: Directories, closing: contextlib.ExitStack) -> S
 
 @pytest.fixture
 def start_daemon(new_directory: Directories, closing: contextlib.ExitStack) -> StartDaemon:
-    """Start any number of celery-sentinel daemons."""
+    """Start any number of celery-sentinel daemons; ``config`` is the text of a config file.
 
-    def start(broker_url: str | None, **options: Any) -> daemon.Daemon:
-        sentinel = daemon.Daemon(new_directory("daemon"), broker_url, **options)
-        return closing.enter_context(sentinel)
+    By default new counters show their value at once, so that tests need not wait for it.
+    """
+
+    def start(
+        broker_url: str | None, *, config: str = IMMEDIATE, **options: Any
+    ) -> daemon.Daemon:
+        directory = new_directory("daemon")
+        file = directory / "config.yml"
+        file.write_text(config)
+        options["args"] = ["--config.file", str(file), *options.get("args", ())]
+        return closing.enter_context(daemon.Daemon(directory, broker_url, **options))
 
     return start
 

@@ -169,15 +169,13 @@ class AmqpStream:
 
     def close(self) -> None:
         """Drop the connection, with a word of goodbye to the server where it still listens."""
-        connection, consuming = self._connection, self._socket is not None
+        connection, socket = self._connection, self._socket
         self._connection = self._socket = None
-        if connection is None:
-            return
-        transport = connection.transport
-        if consuming and transport is not None and transport.sock is not None:
+        if socket is not None:
             with contextlib.suppress(OSError):  # it may be gone already
-                transport.sock.sendall(amqp_frames.CLOSE)
-        connection.collect()
+                socket.sendall(amqp_frames.CLOSE)
+        if connection is not None:
+            connection.collect()
 
 
 def _text(error: BaseException) -> str:

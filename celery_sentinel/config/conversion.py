@@ -89,9 +89,9 @@ def _unknown(place: str, path: faults.Path, allowed: list[str]) -> errors.Config
     )
 
 
-def _known(schema: type[msgspec.Struct], path: faults.Path = ()) -> Iterator[faults.Path]:
+def _known(section: type[msgspec.Struct], path: faults.Path = ()) -> Iterator[faults.Path]:
     """Yield the path of every setting outside lists."""
-    for name, kind in typing.get_type_hints(schema).items():
+    for name, kind in typing.get_type_hints(section).items():
         yield (*path, name)
         if _is_struct(kind):
             yield from _known(kind, (*path, name))

@@ -27,20 +27,18 @@ class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
     """Somebody asked the demo to stop."""
 
 
-class PartDied(errors.SentinelError):
-    """A part of the demo ended by itself; the text carries its last words.
+class PartFailedError(errors.SentinelError):
+    """A part of the demo ended by itself or was never ready; ``last_words`` end its log.
 
     What the daemon says with its exit code about its configuration or its port is passed on.
     """
 
-    def __init__(self, dead: part.Part) -> None:
-        super().__init__(
-            f"the demo's {dead.name} died (exit code {dead.exit_code}), so the demo stopped; "
-            f"the end of its log:\n{dead.tail()}"
-        )
+    def __init__(self, failed: part.Part, what: str) -> None:
+        super().__init__(f"the demo's {failed.name} {what}, so the demo stopped")
+        self.last_words = f"the end of the log of {failed.name}:\n{failed.tail()}"
         telling = (errors.ConfigError.exit_code, errors.ListenError.exit_code)
-        if dead.kind == "daemon" and dead.exit_code in telling:
-            self.exit_code = dead.exit_code
+        if failed.kind == "daemon" and failed.exit_code in telling:
+            self.exit_code = failed.exit_code
 
 
 class Ensemble:
@@ -69,9 +67,9 @@ class Ensemble:
         return started
 
     def wait(self, question: Callable[[], T | None], whose: part.Part, *, seconds: float) -> T:
-        """Ask until the answer is something; raise ``SentinelError`` when it takes too long.
+        """Ask until the answer is something; ``whose`` is the part that makes us wait.
 
-        ``whose`` is the part that makes us wait. Raises ``Stopped`` and ``PartDied``.
+        Raises ``Stopped``, and ``PartFailedError`` also when it takes longer than ``seconds``.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -79,15 +77,12 @@ class Ensemble:
             if answer := question():
                 return answer
             time.sleep(TICK)
-        raise errors.SentinelError(
-            f"the demo's {whose.name} was not ready within {seconds:g} s; "
-            f"the end of its log:\n{whose.tail()}"
-        )
+        raise PartFailedError(whose, f"was not ready within {seconds:g} s")
 
     def hold(self, duration: float | None, each: Callable[[], None]) -> None:
         """Let all run for ``duration`` seconds, without end if None, calling ``each`` often.
 
-        Raises ``Stopped`` and ``PartDied``.
+        Raises ``Stopped`` and ``PartFailedError``.
         """
         deadline = None if duration is None else time.monotonic() + duration
         while deadline is None or time.monotonic() < deadline:
@@ -96,13 +91,13 @@ class Ensemble:
             time.sleep(TICK)
 
     def tick(self) -> None:
-        """Look after the parts; raise ``Stopped`` when asked to, ``PartDied`` when one did."""
+        """Look after the parts; raise ``Stopped`` when asked to, ``PartFailedError`` when one did."""
         if self._asked:
             raise Stopped
         self._hear()
         for one in self._parts:
             if one.died:
-                raise PartDied(one)
+                raise PartFailedError(one, f"died (exit code {one.exit_code})")
             if one.gone:
                 one.kill()  # with whatever it left behind
             one.trim_log()

@@ -39,6 +39,9 @@ def run(*, listen_address: str, duration: float | None, log_level: str) -> int:
             parts.hold(duration, season.turn)
         except ensemble.Stopped:
             pass
+        except ensemble.PartFailedError as failure:
+            click.echo(failure.last_words, err=True)
+            raise
         finally:
             click.echo("stopping the load, the workers, the daemon and the broker", err=True)
             parts.stop()

@@ -67,6 +67,8 @@ DEFAULT_CATEGORY = "code"
 
 _CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,120}\Z")
 _ARGUMENT = re.compile(r"""\A\w+\(\s*(['"])(.{1,250}?)\1""")
+_WRAPPERS = ("ExceptionWithTraceback(", "UnpickleableExceptionWrapper(")
+_UNPICKLEABLE = re.compile(r"UnpickleableExceptionWrapper\('[^']{0,200}', '(\w{1,120})'")
 _REJECT = "reject requeue="
 _CACHE_SIZE = 4096
 
@@ -84,6 +86,20 @@ def class_name(text: str) -> str:
     return head if _CLASS.match(head) else labels.UNKNOWN
 
 
+def unwrapped(text: str, traceback: str | None) -> str:
+    """Return what an exception's wrapper hides, as far as it can be told.
+
+    A child that died (out of memory, say) fails its task with ``ExceptionWithTraceback()``,
+    and only the traceback's last line names WorkerLostError. An exception that cannot be
+    pickled travels as ``UnpickleableExceptionWrapper('module', 'Name', ...)``.
+    """
+    if found := _UNPICKLEABLE.match(text):
+        return found[1]
+    last = (traceback or "").rstrip().rpartition("\n")[2].strip('" ')
+    name = last.partition(":")[0]
+    return name if _CLASS.match(name) else text
+
+
 def first_argument(text: str) -> str | None:
     """Return the first argument of an exception's repr where it is a string literal."""
     match = _ARGUMENT.match(text)
@@ -99,10 +115,12 @@ class Classifier:
         self._patterns = (*patterns, *CATEGORIES)
         self._cache: dict[str, tuple[str, str]] = {}
 
-    def classify(self, text: str | None) -> tuple[str, str]:
-        """Return (class name, category) of an exception's repr."""
+    def classify(self, text: str | None, traceback: str | None = None) -> tuple[str, str]:
+        """Return (class name, category) of an exception's repr; wrappers are taken off."""
         if not text:
             return labels.UNKNOWN, DEFAULT_CATEGORY
+        if text.startswith(_WRAPPERS):
+            text = unwrapped(text, traceback)
         head = text[: text.find("(") + 1] or text[:200]
         found = self._cache.get(head)
         if found is None:

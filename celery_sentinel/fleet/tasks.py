@@ -190,7 +190,7 @@ class Tracker:
         """Apply ``task-failed``; the run time is from its start to this event."""
         worker = self._worker.get(event.hostname) or self._workers.find(event.hostname)
         worker.task_heard = self.now
-        exception, category = self.classifier.classify(event.exception)
+        exception, category = self.classifier.classify(event.exception, event.traceback)
         record = self._by_id.get(event.uuid)
         if record is None:
             series = self._orphaned(event, worker, self._unregistered(event, exception))
@@ -209,7 +209,7 @@ class Tracker:
     def retried(self, event: events.Event) -> None:
         """Apply ``task-retried``, which may come after the next attempt was received, or ended."""
         record, series = self._ending(event)
-        exception, _ = self.classifier.classify(event.exception)
+        exception, _ = self.classifier.classify(event.exception, event.traceback)
         series.retried[self.series.exception(series, exception)] += 1
         if record is None or record.state == CLOSED:
             return

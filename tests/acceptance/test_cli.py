@@ -1,47 +1,32 @@
-"""The installed console script: its commands, their options and their exit codes."""
+"""The installed console script: its commands, their options and where settings come from."""
 
 from __future__ import annotations
 
-import os
-import pathlib
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
-import pytest
 import yaml
 
 import celery_sentinel
 from celery_sentinel import catalogue
 from celery_sentinel.config import loading, schema
+from tests.acceptance import console
 
-SCRIPT = pathlib.Path(sys.executable).with_name("celery-sentinel")
-OURS = ("CELERY_SENTINEL_", "CREDENTIALS_DIRECTORY")
-
-
-def call(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the script with ``variables`` in an environment without others of ours."""
-    foreign = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return subprocess.run(
-        [SCRIPT, *arguments],
-        env={**foreign, **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+if TYPE_CHECKING:
+    import pathlib
 
 
-def checked(*arguments: str, **variables: str) -> schema.Config:
-    """Return the configuration that check-config prints, loaded again."""
-    done = call("check-config", *arguments, **variables)
+def checked(*arguments: str, **variables: str) -> Any:
+    """Return the settings that check-config prints."""
+    done = console.call("check-config", *arguments, **variables)
     assert (done.returncode, done.stderr) == (0, "")
-    printed = yaml.safe_load(done.stdout)
-    return loading.load(None, overrides={"broker.url": printed["broker"]["url"]}) and printed
+    return yaml.safe_load(done.stdout)
 
 
 def test_alone_it_prints_help() -> None:
     """Without a command there is help, which names all of them."""
-    done = call()
+    done = console.call()
     assert done.returncode == 0
     for command in ("check-config", "demo", "metrics", "run"):
         assert f"\n  {command} " in done.stdout
@@ -49,15 +34,13 @@ def test_alone_it_prints_help() -> None:
 
 def test_version() -> None:
     """--version names the program and its version."""
-    done = call("--version")
-    assert (done.returncode, done.stdout) == (
-        0,
-        f"celery-sentinel, version {celery_sentinel.__version__}\n",
-    )
+    done = console.call("--version")
+    expected = f"celery-sentinel, version {celery_sentinel.__version__}\n"
+    assert (done.returncode, done.stdout) == (0, expected)
 
 
-def test_version_imports_neither_celery_nor_the_web() -> None:
-    """--version and --help are quick because they load little."""
+def test_version_loads_little() -> None:
+    """--version and --help are quick because they import no broker, web or log library."""
     code = (
         "import sys; from celery_sentinel import cli; "
         "print([name for name in ('celery', 'redis', 'starlette', 'uvicorn', 'structlog') "
@@ -69,11 +52,127 @@ def test_version_imports_neither_celery_nor_the_web() -> None:
 
 def test_every_option_names_its_variable() -> None:
     """The help of run names every flag with its environment variable."""
-    text = " ".join(call("run", "--help").stdout.split())
+    text = " ".join(console.call("run", "--help").stdout.split())
     for flag in (
         *("--broker-url", "--broker-url-file", "--config.file", "--web.listen-address"),
         *("--web.telemetry-path", "--web.enable-lifecycle", "--log.level", "--log.format"),
     ):
         variable = flag.removeprefix("--").replace(".", "_").replace("-", "_").upper()
         assert f" {flag} " in text
-        assert f"env var: CELERY_SENTINEL_{variable}" in text
+        assert f"env var: CELERY_SENTINEL_{variable}]" in text
+
+
+def test_printed_defaults_load_as_defaults(tmp_path: pathlib.Path) -> None:
+    """What check-config prints is a config file that means the same."""
+    done = console.call("check-config")
+    file = tmp_path / "printed.yml"
+    file.write_text(done.stdout)
+    assert loading.load(str(file), overrides={}) == schema.Config()
+
+
+def test_flag_goes_before_variable_before_file(tmp_path: pathlib.Path) -> None:
+    """Each setting comes from the first of flag, environment, file and default."""
+    file = tmp_path / "sentinel.yml"
+    file.write_text(
+        "broker: {url: redis://file}\n"
+        "web: {telemetry_path: /file, enable_lifecycle: false}\n"
+        "log: {level: error}\n"
+    )
+    settings = checked(
+        *("--broker-url", "redis://flag"),
+        CELERY_SENTINEL_CONFIG_FILE=str(file),
+        CELERY_SENTINEL_BROKER_URL="redis://variable",
+        CELERY_SENTINEL_WEB_TELEMETRY_PATH="/variable",
+        CELERY_SENTINEL_WEB_ENABLE_LIFECYCLE="true",
+        CELERY_SENTINEL_WEB_LISTEN_ADDRESS=":1 [::1]:2",
+    )
+    assert settings["broker"]["url"] == "redis://flag"
+    assert settings["web"] == {
+        "listen_address": [":1", "[::1]:2"],
+        "telemetry_path": "/variable",
+        "enable_lifecycle": True,
+    }
+    assert settings["log"] == {"level": "error", "format": "auto"}
+
+
+def test_all_flags_reach_their_settings() -> None:
+    """Every flag of run sets what its name says."""
+    settings = checked(
+        *("--broker-url", "memory://", "--web.listen-address", ":0"),
+        *("--web.listen-address", "127.0.0.1:0", "--web.telemetry-path", "/m"),
+        *("--web.enable-lifecycle", "--log.level", "debug", "--log.format", "json"),
+    )
+    assert settings["broker"]["url"] == "memory://"
+    assert settings["web"] == {
+        "listen_address": [":0", "127.0.0.1:0"],
+        "telemetry_path": "/m",
+        "enable_lifecycle": True,
+    }
+    assert settings["log"] == {"level": "debug", "format": "json"}
+
+
+def test_an_empty_variable_is_none() -> None:
+    """A variable that is set to nothing, as templates do, changes nothing."""
+    settings = checked(CELERY_SENTINEL_LOG_LEVEL="", CELERY_SENTINEL_BROKER_URL="")
+    assert settings["log"]["level"] == "info"
+
+
+def test_the_broker_url_comes_from_a_file(tmp_path: pathlib.Path) -> None:
+    """A file named by a flag goes before a variable, a credential before the config file."""
+    url, config = tmp_path / "broker-url", tmp_path / "sentinel.yml"
+    url.write_text("redis://secret-file\n")
+    config.write_text("broker: {url: redis://config}\n")
+    from_flag = checked(
+        "--broker-url-file", str(url), CELERY_SENTINEL_BROKER_URL="redis://variable"
+    )
+    from_credential = checked(str(config), CREDENTIALS_DIRECTORY=str(tmp_path))
+    from_variable = checked(
+        CELERY_SENTINEL_BROKER_URL="redis://variable", CREDENTIALS_DIRECTORY=str(tmp_path)
+    )
+    assert [each["broker"]["url"] for each in (from_flag, from_credential, from_variable)] == [
+        "redis://secret-file",
+        "redis://secret-file",
+        "redis://variable",
+    ]
+
+
+def test_check_config_shows_no_secret(tmp_path: pathlib.Path) -> None:
+    """Passwords in URLs and under keys that look secret are printed as stars."""
+    file = tmp_path / "sentinel.yml"
+    file.write_text(
+        "broker:\n"
+        "  url: sentinel://:hunter2@one;sentinel://:hunter2@two\n"
+        "  transport_options: {master_name: m, sentinel_kwargs: {password: hunter3}}\n"
+    )
+    done = console.call("check-config", "--config.file", str(file))
+    assert yaml.safe_load(done.stdout)["broker"] == {
+        "url": "sentinel://:***@one;sentinel://:***@two",
+        "transport_options": {"master_name": "m", "sentinel_kwargs": {"password": "***"}},
+        "tls": None,
+    }
+    assert "hunter" not in done.stdout + done.stderr
+
+
+def test_metrics_prints_a_line_each() -> None:
+    """The text form is one line a metric, its columns aligned."""
+    lines = console.call("metrics").stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        [metric.name, metric.type] for metric in catalogue.METRICS
+    ]
+    assert (
+        len(
+            {line.index(metric.help) for line, metric in zip(lines, catalogue.METRICS, strict=True)}
+        )
+        == 1
+    )
+
+
+def test_metrics_prints_a_page_of_tables() -> None:
+    """The Markdown form has a table a group, and a row of as many cells for every metric."""
+    done = console.call("metrics", "--format", "markdown")
+    groups = list(dict.fromkeys(metric.group for metric in catalogue.METRICS))
+    headings = [line for line in done.stdout.splitlines() if line.startswith("## ")]
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| `")]
+    assert headings == [f"## {group.capitalize()}" for group in groups]
+    assert [row.split("`")[1] for row in rows] == [metric.name for metric in catalogue.METRICS]
+    assert {row.replace("\\|", "").count("|") for row in rows} == {7}

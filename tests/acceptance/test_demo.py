@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import sys
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,20 +27,19 @@ BROKERS = ("redis-server", "embedded")
 
 
 class Demo:
-    """A running demo; what it started is known by a mark in the environment."""
+    """A running demo; what it started is known by the working directory, which lies in its own."""
 
     def __init__(
         self, directory: Path, *args: str, listen: str = "127.0.0.1:0", **environment: str
     ) -> None:
-        self._mark = f"DEMO_UNDER_TEST={uuid.uuid4()}"
+        self._directory = directory
         self._stdout = directory / "stdout"
         self.temporary = directory / "tmp"
         self.temporary.mkdir()
-        name, value = self._mark.split("=")
         script = Path(sys.executable).with_name("celery-sentinel")
         self.process = process.Process(
             [str(script), "demo", "--web.listen-address", listen, *args],
-            env={**os.environ, name: value, "TMPDIR": str(self.temporary), **environment},
+            env={**os.environ, "TMPDIR": str(self.temporary), **environment},
             cwd=directory,
             log=directory / "stderr",
             stdout=self._stdout,
@@ -72,9 +70,9 @@ class Demo:
         """Return the command line of each of its processes by pid."""
         found = {}
         for entry in Path("/proc").glob("[0-9]*"):
-            # The process may end while we look.
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                if self._mark.encode() in (entry / "environ").read_bytes().split(b"\0"):
+            # The process may end while we look; one that we may not look at is not ours.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+                if (entry / "cwd").readlink().is_relative_to(self._directory):
                     command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                     found[int(entry.name)] = command
         return found
