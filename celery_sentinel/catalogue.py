@@ -320,7 +320,7 @@ TRACKER_EVICTIONS = _own_counter(
 )
 ORPHAN_EVENTS = _own_counter(
     name="celery_sentinel_orphan_events_total",
-    help="Events of tasks whose name was never heard, by type.",
+    help="Events of tasks of which nothing had been heard before, by type.",
     labels=("type",),
     source="tracker",
 )
@@ -331,7 +331,7 @@ WAIT_CLAMPS = _own_counter(
 )
 LABEL_OVERFLOW = _own_counter(
     name="celery_sentinel_label_overflow_total",
-    help="Events counted under __other__ since a label had reached its limit.",
+    help="How often something new came under __other__, since a label had reached its limit.",
     labels=("label",),
     source="fleet",
 )

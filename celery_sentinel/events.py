@@ -36,4 +36,4 @@ class Event(msgspec.Struct, gc=False, kw_only=True):
     sw_ver: str | None = None
     sw_sys: str | None = None
     timestamp: float = 0.0
-    type: str = ""
+    type: str

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from celery_sentinel import catalogue
 
 CHUNK = 4096  # children rendered between two chances for another thread to run
+# Children that are gone are remembered up to one for each that is there and so many more: one
+# that comes back, as a worker's does after a break of the stream, is not born as 0 again.
+REMEMBERED = 1024
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _SPECIAL = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
@@ -49,7 +52,7 @@ class _Child:
 
 
 class _FamilyText:
-    """Renders the children of one metric; keeps their text as long as they live."""
+    """Renders the children of one metric; keeps their text while they live, and then some."""
 
     def __init__(self, metric: catalogue.Metric, labels: tuple[str, ...]) -> None:
         self.metric = metric
@@ -75,7 +78,7 @@ class _FamilyText:
         for start in range(0, len(children), CHUNK):
             part = children[start : start + CHUNK]
             yield "".join(self._render(part, clock, openmetrics))  # type: ignore[arg-type]
-        if len(self._children) > len(children):
+        if len(self._children) > 2 * len(children) + REMEMBERED:
             alive = {labels for labels, _ in children}
             self._children = {k: child for k, child in self._children.items() if k in alive}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import celery
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from celery_sentinel.fleet import model, stream
 
 PERIOD = 1.0  # seconds between two looks at the workers
-ASK_AGAIN_AFTER = 60.0  # seconds before a worker that still sends no task events is asked again
+# A worker says hello before it listens to commands, so the first question may go unheard.
+ASK_TWICE_AFTER = 5.0  # seconds
+ASK_AGAIN_AFTER = 30.0  # seconds, while the worker is known to send no task events
 CONNECT_TIMEOUT = 5.0
 
 
 class Poller:
-    """Asks workers to send task events: each process once, and again while it sends none.
+    """Asks workers to send task events: each process twice, and again while it sends none.
 
     A worker that sends them already answers that it does; nothing is lost by asking. The
     setting does not outlive the worker's process, so a new process id is asked anew. ``enable``
@@ -36,7 +38,7 @@ class Poller:
         self._fleet = fleet
         self._connection = connection
         self._app = control_app(config.broker)
-        self._asked: dict[str, tuple[int | None, float]] = {}
+        self._asked: dict[str, _Asked] = {}
         self._stopping = threading.Event()
         self._log = logs.get(__name__)
         self._failing = False
@@ -72,7 +74,9 @@ class Poller:
         self._failing = False
         self._connection.control["asked"] += len(silent)
         for hostname, pid in silent:
-            self._asked[hostname] = (pid, now)
+            earlier = self._asked.get(hostname)
+            again = earlier is not None and earlier.pid == pid
+            self._asked[hostname] = _Asked(pid, now, twice=again)
         self._log.info("enable_events_asked", workers=[hostname for hostname, _ in silent])
 
     def _silent(self, now: float) -> list[tuple[str, int | None]]:
@@ -92,10 +96,22 @@ class Poller:
         ]
 
     def _is_due(self, hostname: str, pid: int | None, now: float, *, enabled: bool | None) -> bool:
-        asked_pid, asked_at = self._asked.get(hostname, (None, float("-inf")))
+        asked = self._asked.get(hostname)
         if enabled:
             return False
-        return asked_pid != pid or (enabled is False and now - asked_at > ASK_AGAIN_AFTER)
+        if asked is None or asked.pid != pid:
+            return True
+        if not asked.twice:
+            return now - asked.at > ASK_TWICE_AFTER
+        return enabled is False and now - asked.at > ASK_AGAIN_AFTER
+
+
+class _Asked(NamedTuple):
+    """When (monotonic) which process was asked last, and whether that was not the first time."""
+
+    pid: int | None
+    at: float
+    twice: bool
 
 
 def control_app(broker: schema.Broker) -> Any:

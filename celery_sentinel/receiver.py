@@ -87,8 +87,8 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 -- a library's own; we try for ever
             return self._retry_later(self._unforeseen(error))
         now = time.monotonic()
-        self._fleet.resubscribed(now)
         gap = self._connection.connected(now, time.time())
+        self._fleet.resubscribed(now)
         self._attempts = 0
         where = {"broker": self._connection.url}
         if gap is None:

@@ -15,7 +15,7 @@ from celery_sentinel.fleet.worker import State, Worker
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from celery_sentinel.fleet import model, queues, series, stream
+    from celery_sentinel.fleet import model, series, stream
 
 MOST_TASKS = 15
 MOST_WORKERS = 200
@@ -29,8 +29,9 @@ def build(
     now, wall = time.monotonic(), time.time()
     with fleet.lock.reading():
         known = [worker for worker in fleet.workers if worker.state is not State.OFFLINE]
+        known.sort(key=lambda worker: (worker.state is not State.LOST, worker.hostname))
         all_workers = tuple(_worker(worker, now) for worker in known[:MOST_WORKERS])
-        all_queues = list(fleet.queues)
+        all_queues = {q.name: (q.role, tuple(sorted(q.sources))) for q in fleet.queues}
         total = sum(fleet.event_counts.values())
         tracked = len(fleet.records.by_id)
         last_event_at = fleet.last_event_at
@@ -53,7 +54,7 @@ def build(
             last_event_seconds=None if last_event_at is None else max(0.0, wall - last_event_at),
             tracked_tasks=tracked,
         ),
-        workers=tuple(sorted(all_workers, key=lambda w: (w.state != "lost", w.hostname))),
+        workers=all_workers,
         queues=_queues(all_queues, all_series),
         busiest=_top(tasks, lambda task: task.received or task.sent),
         failing=_top((t for t in tasks if t.failed), lambda task: task.failed),
@@ -116,15 +117,14 @@ def _top(tasks: Iterable[status.TaskStatus], key: object) -> tuple[status.TaskSt
 
 
 def _queues(
-    known: list[queues.Queue], all_series: list[series.TaskSeries]
+    roles: dict[str, tuple[str, tuple[str, ...]]], all_series: list[series.TaskSeries]
 ) -> tuple[status.QueueStatus, ...]:
-    """Return the known queues, and those only tasks name, with what is in flight."""
+    """Return the queues with known role and sources, those only tasks name, what is in flight."""
     in_flight: dict[str, list[int]] = {}
     for one in all_series:
         counts = in_flight.setdefault(one.queue_name, [0] * len(one.in_flight))
         for state, count in enumerate(one.in_flight):
             counts[state] += count
-    roles = {queue.name: (queue.role, tuple(sorted(queue.sources))) for queue in known}
     names = sorted({*roles, *in_flight} - {labels.UNKNOWN}) + (
         [labels.UNKNOWN] if labels.UNKNOWN in in_flight else []
     )

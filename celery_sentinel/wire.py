@@ -10,6 +10,7 @@ import re
 import uuid as uuids
 import zlib
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+MAX_DAMAGED_BATCH = 10_000  # elements; Celery's batches have 24
 JSON = "application/json"
 ZLIB = "application/x-gzip"  # kombu's name for a zlib stream
 
@@ -160,10 +162,10 @@ def _decompress(body: bytes, compression: str, limit: int) -> bytes:
         raise _Refused("content_type")
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # zlib or gzip header
     try:
-        plain = unpacker.decompress(body, limit)
+        plain = unpacker.decompress(body, limit + 1)
     except zlib.error:
         raise _Refused("malformed") from None
-    if unpacker.unconsumed_tail:
+    if len(plain) > limit:
         raise _Refused("oversized")
     return plain
 
@@ -174,7 +176,7 @@ def _decode_loosely(body: bytes) -> tuple[list[Any], Fallback]:
     try:
         found = json.loads(text)
     except _REFUSALS:
-        return [_element(part) for part in _split_batch(text)], "damaged_batch"
+        return _decode_damaged(text), "damaged_batch"
     try:
         msgspec.json.decode(body)
     except _REFUSALS:
@@ -184,6 +186,13 @@ def _decode_loosely(body: bytes) -> tuple[list[Any], Fallback]:
     return (found if isinstance(found, list) else [found]), fallback
 
 
+def _decode_damaged(text: str) -> list[Any]:
+    parts = list(islice(_split_batch(text), MAX_DAMAGED_BATCH + 1))
+    if len(parts) > MAX_DAMAGED_BATCH:
+        raise _Refused("oversized")
+    return [_element(part) for part in parts]
+
+
 def _element(text: str) -> Any:
     try:
         return json.loads(text)
@@ -191,31 +200,37 @@ def _element(text: str) -> Any:
         return None
 
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[\]{}]', re.DOTALL)
+# Possessive, and content with a string that never ends: no input makes it go back and forth.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+# Where an object begins, for sure: inside a string its quotes would be escaped.
+_SEAM = re.compile(r',\s*(?=\{\s*"\w+"\s*:)')
 
 
 def _split_batch(text: str) -> Iterator[str]:
-    """Yield the top-level objects of a JSON list that does not parse as a whole.
+    """Yield the elements of a JSON list that does not parse as a whole, each as its text.
 
     Works by counting brackets outside strings, so that neither a broken nor a bottomlessly
-    nested element costs its neighbours. A last, truncated element is yielded as it is.
+    nested element costs its neighbours. From where brackets or quotes do not match, because of
+    a truncation say, the rest is cut wherever another object seems to begin.
     """
     if not text.lstrip().startswith("["):
         raise _Refused("malformed")
-    depth, start = 0, -1
-    for token in _TOKEN.finditer(text):
+    depth, start = 0, text.index("[") + 1
+    for token in _TOKEN.finditer(text, start):
         match token[0]:
             case "[" | "{":
                 depth += 1
-                if depth == 2 and token[0] == "{":  # noqa: PLR2004 -- an element of the list
-                    start = token.start()
+            case "," if not depth:
+                yield text[start : token.start()]
+                start = token.end()
+            case "]" if not depth and not text[token.end() :].strip():
+                yield text[start : token.start()]
+                return
             case "]" | "}":
                 depth -= 1
-                if depth == 1 and start >= 0:
-                    yield text[start : token.end()]
-                    start = -1
-    if start >= 0:
-        yield text[start:]
+                if depth < 0:
+                    break
+    yield from _SEAM.split(text[start:].rstrip().removesuffix("]"))
 
 
 def _number(value: Any) -> float | None:
@@ -229,6 +244,8 @@ def _number(value: Any) -> float | None:
 
 
 def _integer(value: Any) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
     number = _number(value)
     return None if number is None else int(number)
 
@@ -272,8 +289,8 @@ _READERS: dict[str, Any] = {
 def _typed(raw: Any) -> events.Event | None:
     """Build an event from a parsed object, dropping each field that has a wrong type.
 
-    Returns None where the object is no event: not a mapping, no type, or a task event whose
-    task cannot be named.
+    Returns None where the object is no event: not a mapping, no type, or a task id that is
+    none.
     """
     if not isinstance(raw, dict):
         return None
@@ -283,7 +300,6 @@ def _typed(raw: Any) -> events.Event | None:
             value = _READERS.get(field, _string)(raw[field])
             if value is not None:
                 fields[field] = value
-    event = events.Event(**fields)
-    if not event.type or ("uuid" in raw and not event.uuid):
+    if "type" not in fields or ("uuid" in raw and "uuid" not in fields):
         return None
-    return event
+    return events.Event(**fields)

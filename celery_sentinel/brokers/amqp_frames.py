@@ -17,6 +17,7 @@ _OVERHEAD = _FRAME.size + 1
 _END = 0xCE
 _METHOD_ID = struct.Struct(">HH")
 _CONTENT = struct.Struct(">HHQH")  # class, weight, body size, property flags
+_LONG = struct.Struct(">I")
 
 DELIVER = (60, 60)
 CANCEL = (60, 30)
@@ -50,65 +51,78 @@ class FrameReader:
     def feed(self, data: bytes, out: list[events.Event]) -> None:
         """Append to ``out`` the events of all deliveries that ``data`` completes.
 
-        Raises ``errors.BrokerError`` when the server closes, cancels, or sends no AMQP.
+        Raises ``errors.BrokerError`` when the server closes, cancels, or sends no AMQP; what
+        came before that is in ``out``.
         """
-        buffer = self._buffer + data if self._buffer else data
+        try:
+            self._cut(self._buffer + data if self._buffer else data, out)
+        except (struct.error, IndexError):
+            raise _not_amqp("a frame too short for its content") from None
+
+    def _cut(self, buffer: bytes, out: list[events.Event]) -> None:
         at, end = 0, len(buffer)
         unpack = _FRAME.unpack_from
         while end - at >= _OVERHEAD:
             kind, _, size = unpack(buffer, at)
             last = at + _OVERHEAD + size
             if size > MAX_FRAME:
-                raise errors.BrokerError(f"a frame of {size} bytes, at most {MAX_FRAME} allowed")
+                raise _not_amqp(f"a frame of {size} bytes, at most {MAX_FRAME} are allowed")
             if last > end:
                 break
             if buffer[last - 1] != _END:
-                raise errors.BrokerError("not the AMQP protocol: a frame without its end")
-            start = at + _FRAME.size
+                raise _not_amqp("a frame without its end")
+            payload = buffer[at + _FRAME.size : last - 1]
             if kind == _BODY:
-                self._body(buffer[start : last - 1], out)
+                self._body(payload, out)
             elif kind == _HEADER:
-                self._header(buffer, start, last - 1, out)
+                self._header(payload, out)
             elif kind == _METHOD:
-                self._method(buffer, start, last - 1)
+                self._method(payload)
+            elif kind != _BEAT:
+                raise _not_amqp(f"a frame of type {kind}")
             at = last
         self._buffer = buffer[at:]
 
-    def _method(self, buffer: bytes, start: int, end: int) -> None:
-        method = _METHOD_ID.unpack_from(buffer, start)
+    def _method(self, payload: bytes) -> None:
+        method = _METHOD_ID.unpack_from(payload)
         if method == DELIVER:
             return
         if method in {CONNECTION_CLOSE, CHANNEL_CLOSE}:
-            length = buffer[start + 6]
-            text = buffer[start + 7 : min(start + 7 + length, end)].decode("utf-8", "replace")
+            text = payload[7 : 7 + payload[6]].decode("utf-8", "replace")  # a reply code before it
             raise errors.BrokerError(f"closed by the server: {text}")
         if method == CANCEL:
             raise errors.BrokerError("the server cancelled our consumer: our queue was deleted")
 
-    def _header(self, buffer: bytes, start: int, end: int, out: list[events.Event]) -> None:
-        _, _, self._size, flags = _CONTENT.unpack_from(buffer, start)
+    def _header(self, payload: bytes, out: list[events.Event]) -> None:
+        if self._size >= 0:
+            raise _not_amqp("a message that breaks off")
+        _, _, self._size, flags = _CONTENT.unpack_from(payload)
         self._parts, self._arrived = [], 0
-        at = start + _CONTENT.size
+        at = _CONTENT.size
         self._content_type, self._compression = "", None
         if flags & HAS_CONTENT_TYPE:
-            stop = at + 1 + buffer[at]
-            self._content_type = buffer[at + 1 : stop].decode("utf-8", "replace")
+            stop = at + 1 + payload[at]
+            self._content_type = payload[at + 1 : stop].decode("utf-8", "replace")
             at = stop
-        if flags & HAS_HEADERS and (found := buffer.find(b"\x0bcompressionS", at, end)) >= 0:
+        if flags & HAS_HEADERS and (found := payload.find(b"\x0bcompressionS", at)) >= 0:
             # A table entry: short name, type S, length, text. Only the slow path asks for it.
-            (length,) = struct.unpack_from(">I", buffer, found + 13)
-            self._compression = buffer[found + 17 : found + 17 + length].decode("utf-8", "replace")
+            (length,) = _LONG.unpack_from(payload, found + 13)
+            self._compression = payload[found + 17 : found + 17 + length].decode("utf-8", "replace")
         if self._size == 0:
             self._finish(b"", out)
 
     def _body(self, part: bytes, out: list[events.Event]) -> None:
         size = self._size
-        if size < 0:
-            return
         if len(part) == size:
             self._finish(part, out)
             return
+        if size < 0:
+            if part:
+                raise _not_amqp("a body without a header")
+            return
         self._arrived += len(part)
+        if self._arrived > size:
+            raise _not_amqp("more of a body than its header announced")
         if self._arrived <= self._decoder.max_message_bytes:
             self._parts.append(part)
         if self._arrived < size:
@@ -124,3 +138,7 @@ class FrameReader:
         self._decoder.body(
             body, out, content_type=self._content_type, compression=self._compression
         )
+
+
+def _not_amqp(found: str) -> errors.BrokerError:
+    return errors.BrokerError(f"not the AMQP protocol: {found}")

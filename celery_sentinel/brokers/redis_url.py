@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,16 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 5.0
 DEFAULT_PORT = 6379
+_SENTINEL = "sentinel://"
 DEFAULT_SENTINEL_PORT = 26379
 KEYPREFIX_FANOUT = "/{db}."  # kombu's default
+_TLS_OPTIONS = frozenset(
+    name for name in inspect.signature(redis.SSLConnection).parameters if name.startswith("ssl_")
+)
+_UNREADABLE = (
+    "broker.url cannot be read; write it as redis://USER:PASSWORD@HOST:PORT/DB, user and "
+    "password percent-encoded, with nothing but ssl_ options behind a question mark"
+)
 _GLOB = re.compile(r"([*?\[\]\\])")
 
 
@@ -63,46 +72,74 @@ class Address:
 def addresses(broker: schema.Broker) -> list[Address]:
     """Return the addresses of ``broker.url``: one, or several separated by ``;``.
 
-    Raises ``errors.ConfigError`` for a database that is no number.
+    As in kombu, a URL of such a list that names no database has that of the URL before it, and
+    so it is with the port, save for Sentinel's; credentials are each URL's own, save again for
+    Sentinel's, which all lead to one master. Raises ``errors.ConfigError`` for a URL that
+    cannot be used; its text holds nothing of the URL.
     """
-    parsed = [_address(url.strip(), broker) for url in broker.url.split(";") if url.strip()]
-    # Only the last URL of a list names the database: sentinel://a;sentinel://b/3
-    for address in parsed:
-        for argument in ("db", "username", "password"):
-            if address.arguments[argument] is None:
-                address.arguments[argument] = next(
-                    (a.arguments[argument] for a in parsed if a.arguments[argument] is not None),
-                    0 if argument == "db" else None,
-                )
-    return parsed
+    found: list[Address] = []
+    for url in filter(None, map(str.strip, broker.url.split(";"))):
+        found.append(_address(url, broker, found[-1] if found else None))
+    if broker.url.startswith(_SENTINEL):
+        _share_credentials(found)
+    return found
 
 
-def _address(url: str, broker: schema.Broker) -> Address:
+def _share_credentials(found: list[Address]) -> None:
+    names = ("username", "password")
+    for giver in found:
+        if giver.arguments["password"] is not None:
+            shared = {name: giver.arguments[name] for name in names}
+            for address in found:
+                if address.arguments["password"] is None:
+                    address.arguments.update(shared)
+            return
+
+
+def _address(url: str, broker: schema.Broker, before: Address | None) -> Address:
     if url.startswith("redis+socket://"):
-        return _socket(url, broker)
-    parts = kombu_url.parse_url(url)
-    default_port = DEFAULT_SENTINEL_PORT if parts["transport"] == "sentinel" else DEFAULT_PORT
+        return _socket(url, broker, before)
+    parts = _parsed(kombu_url.parse_url, url)
+    query = parts.get("ssl")
+    if isinstance(query, str):  # ?ssl=..., at which kombu fails when it connects
+        raise errors.ConfigError(_UNREADABLE)
+    if parts["transport"] == "sentinel":
+        default_port = DEFAULT_SENTINEL_PORT
+    else:
+        default_port = (before.port if before else 0) or DEFAULT_PORT
     arguments = {
         **_identity(parts["userid"], parts["password"], broker),
         "host": parts["hostname"] or "127.0.0.1",
         "port": parts["port"] or default_port,
-        "db": _database(parts["virtual_host"]),
+        "db": _database(parts["virtual_host"], before),
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_keepalive": True,
     }
-    if parts["transport"] != "rediss" and broker.tls is None:
+    if parts["transport"] != "rediss" and query is None and broker.tls is None:
         return Address(redis.Connection, arguments)
-    return Address(redis.SSLConnection, arguments | _tls(parts.get("ssl") or {}, broker.tls))
+    return Address(redis.SSLConnection, arguments | _tls(query or {}, broker.tls))
 
 
-def _socket(url: str, broker: schema.Broker) -> Address:
-    parts = kombu_url.url_to_parts(url)
+def _parsed(parse: Callable[[str], Any], url: str) -> Any:
+    """Return kombu's reading of a URL; its own errors would show a part of it."""
+    try:
+        return parse(url)
+    except KeyError:
+        raise errors.ConfigError(
+            "broker.url: ssl_cert_reqs is none of CERT_REQUIRED, CERT_OPTIONAL, CERT_NONE"
+        ) from None
+    except (TypeError, ValueError):
+        raise errors.ConfigError(_UNREADABLE) from None
+
+
+def _socket(url: str, broker: schema.Broker, before: Address | None) -> Address:
+    parts = _parsed(kombu_url.url_to_parts, url)
     return Address(
         redis.UnixDomainSocketConnection,
         {
             **_identity(parts.username, parts.password, broker),
             "path": "/" + (parts.path or ""),
-            "db": _database(parts.query.get("virtual_host")),
+            "db": _database(parts.query.get("virtual_host"), before),
         },
     )
 
@@ -112,37 +149,43 @@ def _identity(username: str | None, password: str | None, broker: schema.Broker)
     return {"username": username, "password": password, "client_name": name}
 
 
-def _database(name: str | None) -> int | None:
-    """Return the number of the database a URL names, None where it names none."""
+def _database(name: str | None, before: Address | None) -> int:
+    """Return the number of the database a URL names, or falls back to."""
     if name is None or name in {"", "/"}:
-        return None
+        return before.db if before else 0
     try:
         return int(name.removeprefix("/"))
-    except ValueError:
+    except ValueError:  # the name may be what comes after the slash of an unencoded password
         raise errors.ConfigError(
-            f"broker.url: the Redis database is {name!r}, but must be a number, "
-            "as in redis://host:6379/0"
+            "broker.url: the Redis database must be a number, as in redis://HOST:6379/0 or "
+            "redis+socket:///PATH?virtual_host=0"
         ) from None
 
 
 def _tls(query: dict[str, Any], tls: schema.Tls | None) -> dict[str, Any]:
-    """Return redis-py's TLS arguments; the section ``broker.tls`` goes before the URL."""
-    arguments: dict[str, Any] = {
-        key: value for key, value in query.items() if key.startswith("ssl_")
+    """Return redis-py's TLS arguments; the section ``broker.tls`` goes before the URL.
+
+    Where neither says otherwise the certificate is verified; kombu takes any for ``rediss://``.
+    """
+    if not query.keys() <= _TLS_OPTIONS:
+        raise errors.ConfigError(
+            "broker.url has an ssl_ option that redis-py does not know; allowed: "
+            + ", ".join(sorted(_TLS_OPTIONS))
+        )
+    if tls is None:
+        return query
+    section = {
+        "ssl_ca_certs": tls.ca_file,
+        "ssl_certfile": tls.cert_file,
+        "ssl_keyfile": tls.key_file,
+        "ssl_check_hostname": tls.verify_hostname,
     }
-    if tls is not None:
-        arguments |= {
-            "ssl_ca_certs": tls.ca_file,
-            "ssl_certfile": tls.cert_file,
-            "ssl_keyfile": tls.key_file,
-            "ssl_check_hostname": tls.verify_hostname,
-        }
-    return arguments
+    return query | {key: value for key, value in section.items() if value is not None}
 
 
 def master_name(broker: schema.Broker) -> str | None:
     """Return the name of Sentinel's master where the URL asks for Sentinel, else None."""
-    if not broker.url.startswith("sentinel://"):
+    if not broker.url.startswith(_SENTINEL):
         return None
     name = broker.transport_options.get("master_name")
     if not name:
@@ -156,17 +199,33 @@ def master_name(broker: schema.Broker) -> str | None:
 def event_channels(config: schema.Config, address: Address) -> tuple[list[str], list[str]]:
     """Return the patterns to PSUBSCRIBE and the channels to SUBSCRIBE for Celery's events.
 
-    The channels are for publishers with ``fanout_patterns`` off. Behind Sentinel kombu before
-    5.4 left ``{db}`` unformatted in the prefix, so there the prefix is taken both ways.
+    The channels are for publishers with ``fanout_patterns`` off. Behind Sentinel the workers
+    may be at any URL of the list, and so at any database it names; and kombu before 5.4 left
+    ``{db}`` unformatted in the prefix, so there it is taken that way too.
     """
-    options = config.broker.transport_options
-    fanout_prefix = options.get("fanout_prefix", True)
-    template = fanout_prefix if isinstance(fanout_prefix, str) else KEYPREFIX_FANOUT
-    if not fanout_prefix:
-        template = ""
-    prefixes = [template.replace("{db}", str(address.db))]
-    if config.broker.url.startswith("sentinel://") and template not in prefixes:
-        prefixes.append(template)
-    keyprefix = str(options.get("global_keyprefix", ""))
-    channels = [f"{keyprefix}{prefix}{config.events.exchange}" for prefix in prefixes]
+    template = _fanout_prefix(config.broker.transport_options)
+    if config.broker.url.startswith(_SENTINEL):
+        databases = [one.db for one in addresses(config.broker)]
+        prefixes = [*(_formatted(template, db) for db in databases), template]
+    else:
+        prefixes = [_formatted(template, address.db)]
+    keyprefix = config.broker.transport_options.get("global_keyprefix") or ""
+    channels = [f"{keyprefix}{one}{config.events.exchange}" for one in dict.fromkeys(prefixes)]
     return [_GLOB.sub(r"\\\1", channel) + "/*" for channel in channels], channels
+
+
+def _fanout_prefix(options: dict[str, Any]) -> str:
+    given = options.get("fanout_prefix", True)
+    if isinstance(given, str):
+        return given
+    return KEYPREFIX_FANOUT if given else ""
+
+
+def _formatted(template: str, db: int) -> str:
+    try:
+        return template.format(db=db)
+    except (LookupError, ValueError, AttributeError):
+        raise errors.ConfigError(
+            f"broker.transport_options: fanout_prefix is {template!r}, but may hold no other "
+            "field than {db}, and a brace of its own only doubled"
+        ) from None

@@ -118,7 +118,8 @@ def oldest_started(fleet: model.Fleet) -> dict[tuple[str, ...], float]:
     its state, so the answer is at most one moment old.
     """
     with fleet.lock.reading():
-        running = [list(worker.running.values()) for worker in fleet.workers]
+        everybody = (*fleet.workers, fleet.workers.overflowed)
+        running = [list(worker.running.values()) for worker in everybody]
     oldest: dict[tuple[str, ...], float] = {}
     for records in running:
         for record in records:

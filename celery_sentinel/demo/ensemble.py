@@ -91,7 +91,10 @@ class Ensemble:
             time.sleep(TICK)
 
     def tick(self) -> None:
-        """Look after the parts; raise ``Stopped`` when asked to, ``PartFailedError`` when one did."""
+        """Look after the parts.
+
+        Raises ``Stopped`` when asked to stop and ``PartFailedError`` when one died.
+        """
         if self._asked:
             raise Stopped
         self._hear()

@@ -6,6 +6,7 @@ much of everything the metrics show.
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -47,12 +48,20 @@ def _task(name: str, **options: Any) -> Callable[[F], F]:
     return decorate
 
 
-def _end_with_the_worker(**_: Any) -> None:
-    """Let no pool process outlive a worker that was killed."""
-    tether.die_with_parent()
+def _tie_the_pool(**_: Any) -> None:
+    """Let no pool process outlive this worker.
+
+    Left alone they would wait for tasks for ever: each holds the others' pipes open.
+    """
+    worker = os.getpid()
+
+    def tie(**_: Any) -> None:
+        tether.die_with_parent(worker)
+
+    signals.worker_process_init.connect(tie, weak=False)
 
 
-signals.worker_process_init.connect(_end_with_the_worker)
+signals.worker_init.connect(_tie_the_pool)
 
 
 def _work(least: float, most: float) -> None:

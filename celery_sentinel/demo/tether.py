@@ -17,22 +17,22 @@ GONE = 1
 NOT_FOUND = 127  # as shells say it
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends.
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends; exit if it already did.
 
     The wish survives ``exec`` but not ``fork``. Systems other than Linux have no such call;
     there the demo still stops all its parts when it is stopped in any way but SIGKILL.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the kernel knew the wish
+        os._exit(GONE)
 
 
 def main(arguments: list[str]) -> int:
     """Become ``arguments[1:]``; return only when that fails, with an exit code."""
-    parent, command = int(arguments[0]), arguments[1:]
-    die_with_parent()
-    if os.getppid() != parent:  # it died before the kernel knew our wish
-        return GONE
+    command = arguments[1:]
+    die_with_parent(int(arguments[0]))
     try:
         os.execvp(command[0], command)  # noqa: S606 - the demo's own commands, no shell wanted
     except OSError as error:

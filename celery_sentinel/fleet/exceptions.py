@@ -66,24 +66,38 @@ CATEGORIES: tuple[tuple[str, str], ...] = (
 DEFAULT_CATEGORY = "code"
 
 _CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,120}\Z")
+_IN_ANGLES = re.compile(r"<(\w+)[ :]")
 _ARGUMENT = re.compile(r"""\A\w+\(\s*(['"])(.{1,250}?)\1""")
 _WRAPPERS = ("ExceptionWithTraceback(", "UnpickleableExceptionWrapper(")
 _UNPICKLEABLE = re.compile(r"UnpickleableExceptionWrapper\('[^']{0,200}', '(\w{1,120})'")
-_REJECT = "reject requeue="
+# What Celery writes where no class is named: celery.exceptions' own reprs, and None for the
+# exception of a retry that was asked for without one.
+_PHRASES = (
+    ("reject requeue=", "Reject"),
+    ("Task of kind ", "NotRegistered"),
+)
+_NO_EXCEPTION = "None"
+_MAX_NAME = 120
 _CACHE_SIZE = 4096
 
 
 def class_name(text: str) -> str:
     """Return the class of an exception from its repr as Celery's events carry it.
 
-    The text is not always ``Name(...)``: redis-py writes ``network:ConnectionError(...)``, a
-    rejected task ``reject requeue=False: ...``. What cannot be read is ``unknown``.
+    The text is not always ``Name(...)``: redis-py writes ``network:ConnectionError``, urllib
+    ``<HTTPError 404: 'Not Found'>``, a rejected task ``reject requeue=False: ...``, a retry
+    without an exception ``None``. What cannot be read is ``unknown``.
     """
-    if text.startswith(_REJECT):
-        return "Reject"
-    head = text[: text.find("(")] if "(" in text else text
-    head = head.strip().rpartition(":")[2].rpartition(".")[2]
-    return head if _CLASS.match(head) else labels.UNKNOWN
+    for beginning, name in _PHRASES:
+        if text.startswith(beginning):
+            return name
+    if text == _NO_EXCEPTION:
+        return "Retry"
+    if found := _IN_ANGLES.match(text):
+        head = found[1]
+    else:
+        head = text.partition("(")[0].strip().rpartition(":")[2].rpartition(".")[2]
+    return head if head.isidentifier() and len(head) <= _MAX_NAME else labels.UNKNOWN
 
 
 def unwrapped(text: str, traceback: str | None) -> str:
@@ -124,7 +138,7 @@ class Classifier:
         head = text[: text.find("(") + 1] or text[:200]
         found = self._cache.get(head)
         if found is None:
-            name = class_name(text)
+            name = class_name(head)
             found = name, self._category(name)
             if len(self._cache) >= _CACHE_SIZE:
                 self._cache.clear()

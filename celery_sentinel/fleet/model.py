@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from celery_sentinel import events
     from celery_sentinel.fleet.worker import Worker
 
-STALL = 2.0  # seconds between two calls after which it is we who were asleep
+STALL = 5.0  # seconds between two calls after which it is we who were asleep
 
 
 class TurnstileLock:
-    """A lock whose writer cannot starve its readers.
+    """A lock that neither the writer nor a reader can keep from the other.
 
-    Python's locks are not fair: a writer that releases and takes again at once wins against
-    everybody who waits. Here the writer passes a turnstile first, which a waiting reader holds.
+    Python's locks are not fair: a thread that releases and takes again at once wins against all
+    that wait. Here whoever waits for the lock holds the turnstile meanwhile, so the other queues
+    behind it: writer and reader take turns.
     """
 
     def __init__(self) -> None:
@@ -32,18 +33,12 @@ class TurnstileLock:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Hold the model still; keep it short, a few milliseconds at most."""
-        with self._turnstile:
-            self._lock.acquire()
-        try:
+        with self:
             yield
-        finally:
-            self._lock.release()
 
     def __enter__(self) -> None:
-        """Enter as the writer."""
         with self._turnstile:
-            pass
-        self._lock.acquire()
+            self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
@@ -140,17 +135,18 @@ class Fleet:
     def tick(self, now: float, wall: float, *, listening: bool) -> None:
         """Judge silences and sweep records; call about twice a second. Takes the lock."""
         with self.lock:
-            if self._last_tick is not None and now - self._last_tick > STALL:
-                self.workers.excuse(now)
+            stall = 0.0 if self._last_tick is None else now - self._last_tick
+            if stall > STALL:
+                self.workers.excuse(now, stall)
             self._last_tick = now
             self.tracker.now = now
             self.workers.tick(now, listening=listening)
             self.records.sweep(now, wall)
 
     def resubscribed(self, now: float) -> None:
-        """Start the workers' silences afresh after a break of the stream. Takes the lock."""
+        """Note that the stream stands again. Takes the lock."""
         with self.lock:
-            self.workers.excuse(now)
+            self.workers.resubscribed(now)
 
     def reconfigure(self, config: schema.Config) -> None:
         """Take over what can change while running: queue names and exception categories."""

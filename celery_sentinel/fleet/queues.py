@@ -61,12 +61,12 @@ class QueueTable:
         self._unlisted.clear()
         known = {name: queue.sources - {"config"} for name, queue in self.by_name.items()}
         self.by_name.clear()
-        for name, sources in known.items():
-            for source in sources:
-                self.note(name, source)
         literal = [name for name in dead_letter if not set("*?[") & set(name)]
         for name in (*watch, *literal):
             self.note(name, "config", listed=True)
+        for name, sources in known.items():
+            for source in sources:
+                self.note(name, source)
 
     def note(self, name: str, source: str, *, listed: bool = False) -> None:
         """Remember that ``source`` names this queue; a ``listed`` one cannot be ignored."""
@@ -99,15 +99,10 @@ class QueueTable:
         With native delayed delivery the event names none and the routing key hides it; with
         the default exchange the routing key is the queue.
         """
-        queue = event.queue
+        queue = event.queue or _routed_to(event)
         if queue is None:
-            delayed = _DELAYED.match(event.routing_key or "")
-            if delayed:
-                queue = delayed[1]
-            elif event.exchange == "" and event.routing_key:
-                queue = event.routing_key
-            else:
-                return labels.UNKNOWN
+            return labels.UNKNOWN
+        queue = labels.clean(queue)
         name = event.name
         if name is not None:
             learnt = self._learnt.get(name)
@@ -120,7 +115,7 @@ class QueueTable:
         if learnt is not None:
             self._learnt[name] = _AMBIGUOUS
         elif len(self._learnt) < self.limit * 10 and len(name) <= labels.MAX_LENGTH:
-            self._learnt[name] = queue[: labels.MAX_LENGTH]
+            self._learnt[name] = queue
 
     def infer(self, name: str, worker: Worker) -> str:
         """Return the queue of a task that no ``task-sent`` told of, or ``unknown``."""
@@ -128,3 +123,12 @@ class QueueTable:
         if consumed is not None and len(consumed) == 1:
             return consumed[0]
         return self._learnt.get(name) or labels.UNKNOWN
+
+
+def _routed_to(event: events.Event) -> str | None:
+    """Return the queue that the routing key of a ``task-sent`` tells, or None."""
+    key = event.routing_key
+    delayed = _DELAYED.match(key or "")
+    if delayed:
+        return delayed[1]
+    return key if key and event.exchange == "" else None

@@ -60,6 +60,7 @@ class TaskSeries:
         "sent",
         "started",
         "succeeded",
+        "vague",
     )
 
     def __init__(
@@ -72,6 +73,7 @@ class TaskSeries:
     ) -> None:
         self.labels = values
         self.name, self.queue_name = values[0], values[1]
+        self.vague = labels.UNKNOWN in values[:2]
         self.sent = self.received = self.started = self.succeeded = 0
         self.redelivered = self.cancelled = 0
         self.failed: Counter[tuple[str, str]] = Counter()

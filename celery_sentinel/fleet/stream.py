@@ -27,14 +27,15 @@ class Stream:
         self.salvaged: Counter[str] = Counter()
         self.control: Counter[str] = Counter(asked=0, failed=0)
         self.failures: Counter[str] = Counter()
-        self._closed_gaps = 0.0
-        self._lost_at: float | None = None
+        # Seconds of the gaps that have ended, start of the one under way: replaced as one, so
+        # that a reader in another thread never sees the first without the second.
+        self._gap: tuple[float, float | None] = (0.0, None)
 
     def connected(self, now: float, wall: float) -> float | None:
         """Note that the subscription stands; return the length of the gap it ends, in seconds."""
-        gap = None if self._lost_at is None else now - self._lost_at
-        self._closed_gaps += gap or 0.0
-        self._lost_at = None
+        ended, lost_at = self._gap
+        gap = None if lost_at is None else now - lost_at
+        self._gap = (ended + (gap or 0.0), None)
         self.up, self.since, self.last_error = True, wall, None
         return gap
 
@@ -43,10 +44,11 @@ class Stream:
         self.last_error = error
         if self.up:
             self.gaps[reason] += 1
-            self._lost_at = now
+            self._gap = (self._gap[0], now)
         if self.up or self.since is None:
             self.up, self.since = False, wall
 
     def gap_seconds(self, now: float) -> float:
         """Return how long the stream has been broken in all, a gap under way included."""
-        return self._closed_gaps + (0.0 if self._lost_at is None else now - self._lost_at)
+        ended, lost_at = self._gap
+        return ended if lost_at is None else ended + max(0.0, now - lost_at)

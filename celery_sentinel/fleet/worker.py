@@ -32,10 +32,11 @@ class Worker:
         "announced_at",
         "duplicate",
         "events_enabled",
+        "fell_back",
         "heard",
         "heartbeat_at",
         "hostname",
-        "idle_since",
+        "idle_at",
         "interval",
         "loadavg",
         "offline_at",
@@ -74,10 +75,11 @@ class Worker:
         self.sw_ver: str | None = None
         self.sw_sys: str | None = None
         self.restarts = 0
-        self.duplicate = False
+        self.duplicate = False  # two processes use its name at once
+        self.fell_back = False  # its last heartbeat counted fewer tasks than one before
         self.events_enabled: bool | None = None
         self.unexplained_progress = False
-        self.idle_since: float | None = None  # monotonic: first of the heartbeats with active 0
+        self.idle_at: float | None = None  # monotonic: the last heartbeat, if its active was 0
         self.queues: tuple[str, ...] | None = None  # what it consumes, once a poll has told
         self.running: dict[str, records.TaskRecord] = {}
         self.skews: deque[float] = deque(maxlen=SKEW_WINDOW)

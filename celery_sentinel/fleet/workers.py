@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 LONGEST_INTERVAL = 3600.0
 LAG_WINDOW = 30.0  # seconds
 PIDS_REMEMBERED = 8
+GOODBYE_MEMORY = 3600.0  # seconds; longer than any stale event takes, shorter than a day's fleet
 MAX_COUNT = 2**63
+RETURN_PATIENCE = 60.0  # seconds; a worker waits up to half a minute between two attempts
 
 
 class WorkerTable:
     """Every worker heard of, at most ``limit``; the ones over it share one nameless record.
 
-    ``on_lost`` and ``on_idle`` are told of a worker whose running tasks need closing.
+    ``overflowed`` is that record. ``on_lost`` and ``on_idle`` are told of a worker whose running
+    tasks need closing.
     """
 
     def __init__(
@@ -40,7 +43,8 @@ class WorkerTable:
         self.by_hostname: dict[str, Worker] = {}
         self._on_lost = on_lost
         self._on_idle = on_idle
-        self._overflowed = Worker(labels.OTHER)
+        self.overflowed = Worker(labels.OTHER)
+        self._resubscribed_at = float("-inf")
         self._lags: deque[tuple[float, float]] = deque()
 
     def __iter__(self) -> Iterator[Worker]:
@@ -53,24 +57,22 @@ class WorkerTable:
     def _make(self, hostname: str) -> Worker:
         hostname = labels.clean(hostname)
         if not hostname:
-            return self._overflowed
+            return self.overflowed
         if hostname in self.by_hostname:
             return self.by_hostname[hostname]
         if len(self.by_hostname) >= self.limit:
             self.overflow += 1
-            self._overflowed.running.clear()
-            return self._overflowed
+            return self.overflowed
         worker = self.by_hostname[hostname] = Worker(hostname)
         return worker
 
     def heartbeat(self, event: events.Event, now: float, wall: float) -> None:
         """Apply ``worker-heartbeat``: monotonic ``now`` and epoch ``wall`` are its receipt."""
         worker = self.find(event.hostname)
-        if worker is self._overflowed or not self._newest(worker, event):
+        if worker is self.overflowed or not self._newest(worker, event):
             return
-        self._note_pid(worker, event, wall)
+        self._note_pid(worker, event)
         self._heard(worker, event, now, wall)
-        worker.heartbeat_at = wall
         if event.processed is None:
             return  # the answer to the control command ``heartbeat``: it says no more than "alive"
         self._note_progress(worker, event.processed)
@@ -85,14 +87,15 @@ class WorkerTable:
     def online(self, event: events.Event, now: float, wall: float) -> None:
         """Apply ``worker-online``."""
         worker = self.find(event.hostname)
-        if worker is self._overflowed or not self._newest(worker, event):
+        if worker is self.overflowed or not self._newest(worker, event):
             return
-        before = worker.processed_by_pid.get(event.pid, 0)
-        if event.pid == worker.pid and event.processed is not None and event.processed < before:
-            self._restarted(worker, event, wall)  # a container: every process has the same pid
-        self._note_pid(worker, event, wall)
+        before = worker.processed_by_pid.get(event.pid)
+        if before is not None and event.processed is not None and event.processed < before:
+            self._restarted(worker, event.pid)  # a container, where pids are few
+        self._note_pid(worker, event)
         worker.announced_at = event.timestamp
-        worker.started_at = event.timestamp or wall
+        if not event.processed:  # else it has been there all along and found its broker again
+            worker.started_at = event.timestamp or wall
         self._heard(worker, event, now, wall)
         if event.processed is not None:
             self._note_progress(worker, event.processed)
@@ -104,7 +107,10 @@ class WorkerTable:
         all, just before it says hello again.
         """
         worker = self.find(event.hostname)
-        if worker is self._overflowed or event.pid != (worker.pid or event.pid):
+        if worker is self.overflowed:
+            return
+        worker.duplicate = False  # until its namesake is heard beside it again
+        if event.pid != (worker.pid or event.pid):
             return
         if worker.announced_at is not None and event.timestamp < worker.announced_at:
             return
@@ -123,6 +129,7 @@ class WorkerTable:
 
     def _heard(self, worker: Worker, event: events.Event, now: float, wall: float) -> None:
         worker.heard = now
+        worker.heartbeat_at = wall
         worker.state = State.UP
         worker.offline_at = None
         worker.sw_ver = labels.clean(event.sw_ver) if event.sw_ver else worker.sw_ver
@@ -130,39 +137,67 @@ class WorkerTable:
         if event.timestamp > 0:
             delay = wall - event.timestamp
             worker.skews.append(delay)
-            self._lags.append((now, delay - min(worker.skews)))
+            self._note_lag(int(now), delay - min(worker.skews))
 
-    def _note_pid(self, worker: Worker, event: events.Event, wall: float) -> None:
+    def _note_lag(self, second: int, lag: float) -> None:
+        """Keep the worst lag of each second."""
+        if self._lags and self._lags[-1][0] == second:
+            lag = max(lag, self._lags.pop()[1])
+        self._lags.append((second, lag))
+
+    def _note_pid(self, worker: Worker, event: events.Event) -> None:
         """Tell a restart (a new pid) from two workers that share a node name (pids alternate)."""
-        if event.pid is None or event.pid == worker.pid or not 0 <= event.pid < MAX_COUNT:
+        pid = event.pid
+        if pid is None or pid == worker.pid or not 0 <= pid < MAX_COUNT:
             return
-        if worker.pid is not None:
-            if event.pid in worker.processed_by_pid:
-                worker.duplicate = True
-            else:
-                self._restarted(worker, event, wall)
-            worker.skews.clear()
-        worker.pid = event.pid
-        while len(worker.processed_by_pid) >= PIDS_REMEMBERED:
-            del worker.processed_by_pid[next(iter(worker.processed_by_pid))]
-        worker.processed_by_pid.setdefault(event.pid, 0)
+        if pid in worker.processed_by_pid:
+            worker.duplicate = worker.state is not State.OFFLINE
+        elif worker.pid is None:
+            worker.processed_by_pid[pid] = 0
+        else:
+            self._restarted(worker, pid)
+        worker.pid = pid
+        worker.skews.clear()
 
-    def _restarted(self, worker: Worker, event: events.Event, wall: float) -> None:
+    def _restarted(self, worker: Worker, pid: int | None) -> None:
+        """Begin the count of a new process; when it started, only its worker-online can tell."""
         worker.restarts += 1
-        worker.duplicate = False
-        worker.started_at = event.timestamp or wall
+        worker.duplicate = worker.fell_back = False
+        worker.started_at = None
         worker.events_enabled = None
         worker.unexplained_progress = False
-        worker.processed_by_pid[event.pid] = 0
+        worker.pid = pid
+        worker.skews.clear()
+        worker.processed_by_pid[pid] = 0
+        if len(worker.processed_by_pid) > PIDS_REMEMBERED:
+            del worker.processed_by_pid[next(iter(worker.processed_by_pid))]
         self._on_lost(worker)
+
+    def _fell_back(self, worker: Worker) -> bool:
+        """Tell whether a count that is lower than before means that its process is a new one.
+
+        Not at the first time: of two workers with one name and one pid (containers) the counts
+        alternate, and the next will be high again.
+        """
+        if worker.fell_back and not worker.duplicate:
+            self._restarted(worker, worker.pid)
+            return True
+        worker.fell_back = True
+        return False
 
     def _note_progress(self, worker: Worker, processed: int) -> None:
         """Add what the process started since its last heartbeat; judge whether it sends events."""
         if not 0 <= processed < MAX_COUNT:
             return
         before = worker.processed_by_pid.get(worker.pid, 0)
+        if processed < before:
+            if not self._fell_back(worker):
+                return
+            before = 0
+        elif worker.fell_back:
+            worker.duplicate, worker.fell_back = True, False
         known = worker.processed is not None
-        worker.processed = (worker.processed or 0) + max(0, processed - before)
+        worker.processed = (worker.processed or 0) + processed - before
         worker.processed_by_pid[worker.pid] = processed
         if worker.task_heard > worker.task_heard_at_progress:
             worker.events_enabled = True
@@ -176,11 +211,11 @@ class WorkerTable:
     def _note_idleness(self, worker: Worker, now: float) -> None:
         """Two idle heartbeats in a row: what seemed to run before the first has ended unheard."""
         if worker.active != 0:
-            worker.idle_since = None
-        elif worker.idle_since is None:
-            worker.idle_since = now
-        elif worker.running:
-            self._on_idle(worker, worker.idle_since)
+            worker.idle_at = None
+            return
+        if worker.idle_at is not None and worker.running and not worker.duplicate:
+            self._on_idle(worker, worker.idle_at)
+        worker.idle_at = now
 
     def tick(self, now: float, *, listening: bool) -> None:
         """Judge the silent and forget the long gone; call at least once a second.
@@ -189,11 +224,13 @@ class WorkerTable:
         """
         for worker in list(self.by_hostname.values()):
             silence = now - worker.last_heard
-            if silence > self.forget_after:
+            if worker.state is State.OFFLINE and not worker.running and silence > GOODBYE_MEMORY:
+                del self.by_hostname[worker.hostname]
+            elif silence > self.forget_after:
                 self._on_lost(worker)
                 del self.by_hostname[worker.hostname]
             elif silence > worker.patience and worker.state in {State.UP, State.UNHEARD}:
-                self._fell_silent(worker, listening=listening)
+                self._fell_silent(worker, listening=listening and self._is_judged(worker, now))
         while self._lags and now - self._lags[0][0] > LAG_WINDOW:
             self._lags.popleft()
 
@@ -206,11 +243,19 @@ class WorkerTable:
             self.lost += 1
             self._on_lost(worker)
 
-    def excuse(self, now: float) -> None:
-        """Start the silence of all afresh, since it was we who could not hear them."""
+    def _is_judged(self, worker: Worker, now: float) -> bool:
+        """Tell whether silence counts: not yet, while a worker may be coming back after a gap."""
+        since = now - self._resubscribed_at
+        return worker.last_heard >= self._resubscribed_at or since > RETURN_PATIENCE
+
+    def resubscribed(self, now: float) -> None:
+        """Give all time to return: the broker was away for them as it was for us."""
+        self._resubscribed_at = now
+
+    def excuse(self, now: float, seconds: float) -> None:
+        """Take back so much of everybody's silence: for that long it was we who were deaf."""
         for worker in self.by_hostname.values():
-            if worker.state in {State.UP, State.UNHEARD}:
-                worker.heard = now
+            worker.heard = min(now, worker.last_heard + seconds)
 
     def lag(self) -> float | None:
         """Worst heartbeat delay in the last 30 s less the worker's skew; None when none came."""

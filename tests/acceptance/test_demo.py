@@ -210,8 +210,9 @@ def test_a_death_ends_it(start_demo: Callable[..., Demo], name: str, command: st
     os.kill(demo.member(command), signal.SIGKILL)
 
     assert demo.wait_for_the_end() == 1
-    assert f"the demo's {name} died (exit code -9), so the demo stopped" in demo.stderr
-    assert "Traceback" not in demo.stderr.partition("the end of its log:")[0]
+    assert list(demo.temporary.iterdir()) == []
+    assert f"the end of the log of {name}:\n  " in demo.stderr
+    assert demo.stderr.endswith(f"the demo's {name} died (exit code -9), so the demo stopped\n")
 
 
 def test_a_port_in_use_is_told(start_demo: Callable[..., Demo]) -> None:

@@ -11,6 +11,8 @@ from tests.integration import task_mix
 from tests.servers import daemon, deadline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests import conftest
     from tests.servers import redis, server
 
@@ -19,13 +21,12 @@ SENT_BY_WORKERS = {"task_send_sent_event": True}  # for the retries, which the w
 
 def test_every_outcome_is_counted_to_the_task(
     broker: server.Broker,
-    start_daemon: conftest.StartDaemon,
+    watch: Callable[..., daemon.Daemon],
     start_worker: conftest.StartWorker,
     make_producer: conftest.MakeProducer,
 ) -> None:
     """On Redis and RabbitMQ all seven counters equal what really happened."""
-    sentinel = start_daemon(broker.url)
-    _wait_connected(sentinel)
+    sentinel = watch(broker.url)
     working = start_worker(broker.url, config=SENT_BY_WORKERS)
     sending = make_producer(broker.url)
 
@@ -44,13 +45,12 @@ def test_every_outcome_is_counted_to_the_task(
 def test_pools_other_than_prefork_are_counted_to_the_task(
     pool: str,
     redis_server: redis.RedisServer,
-    start_daemon: conftest.StartDaemon,
+    watch: Callable[..., daemon.Daemon],
     start_worker: conftest.StartWorker,
     make_producer: conftest.MakeProducer,
 ) -> None:
     """Each pool batches its events in its own way; none is lost in any."""
-    sentinel = start_daemon(redis_server.url)
-    _wait_connected(sentinel)
+    sentinel = watch(redis_server.url)
     working = start_worker(redis_server.url, pool=pool, config=SENT_BY_WORKERS)
     sending = make_producer(redis_server.url)
 
@@ -62,13 +62,12 @@ def test_pools_other_than_prefork_are_counted_to_the_task(
 
 def test_expired_and_terminated_tasks_are_told_apart(
     redis_server: redis.RedisServer,
-    start_daemon: conftest.StartDaemon,
+    watch: Callable[..., daemon.Daemon],
     start_worker: conftest.StartWorker,
     make_producer: conftest.MakeProducer,
 ) -> None:
     """Revoked tasks carry the reason: expired, terminated while running, or plainly revoked."""
-    sentinel = start_daemon(redis_server.url)
-    _wait_connected(sentinel)
+    sentinel = watch(redis_server.url)
     start_worker(redis_server.url)
     sending = make_producer(redis_server.url)
 
@@ -85,13 +84,12 @@ def test_expired_and_terminated_tasks_are_told_apart(
 
 def test_failures_carry_class_and_category(
     redis_server: redis.RedisServer,
-    start_daemon: conftest.StartDaemon,
+    watch: Callable[..., daemon.Daemon],
     start_worker: conftest.StartWorker,
     make_producer: conftest.MakeProducer,
 ) -> None:
     """A failed task is filed under the class of its exception and what heals it."""
-    sentinel = start_daemon(redis_server.url)
-    _wait_connected(sentinel)
+    sentinel = watch(redis_server.url)
     start_worker(redis_server.url)
     sending = make_producer(redis_server.url)
 
@@ -113,13 +111,12 @@ def test_failures_carry_class_and_category(
 
 def test_waits_and_runtimes_are_observed(
     redis_server: redis.RedisServer,
-    start_daemon: conftest.StartDaemon,
+    watch: Callable[..., daemon.Daemon],
     start_worker: conftest.StartWorker,
     make_producer: conftest.MakeProducer,
 ) -> None:
     """A task of half a second is seen to run so long; an eta does not count as waiting."""
-    sentinel = start_daemon(redis_server.url)
-    _wait_connected(sentinel)
+    sentinel = watch(redis_server.url)
     start_worker(redis_server.url)
     sending = make_producer(redis_server.url)
 
@@ -138,13 +135,12 @@ def test_waits_and_runtimes_are_observed(
 
 def test_a_task_under_way_shows_since_when(
     redis_server: redis.RedisServer,
-    start_daemon: conftest.StartDaemon,
+    watch: Callable[..., daemon.Daemon],
     start_worker: conftest.StartWorker,
     make_producer: conftest.MakeProducer,
 ) -> None:
     """While it runs the start of the oldest task is exposed, and it is in flight; then neither."""
-    sentinel = start_daemon(redis_server.url)
-    _wait_connected(sentinel)
+    sentinel = watch(redis_server.url)
     start_worker(redis_server.url)
     make_producer(redis_server.url).send("slow", 2.0)
 
@@ -154,12 +150,6 @@ def test_a_task_under_way_shows_since_when(
     assert in_flight == 1
     deadline.wait_until(
         lambda: not _with(sentinel, metric, name="slow"), 20, "the start is gone with the task"
-    )
-
-
-def _wait_connected(sentinel: daemon.Daemon) -> None:
-    deadline.wait_until(
-        lambda: daemon.total(sentinel.scrape(), "celery_broker_up"), 20, "the broker is up"
     )
 
 

@@ -1,0 +1,93 @@
+"""Events overtake each other: this tells late ones from those of the next attempt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery_sentinel.fleet import waits
+from celery_sentinel.fleet.series import AWAITED, CLOSED, RECEIVED, SENT, STARTED
+
+if TYPE_CHECKING:
+    from celery_sentinel import events
+    from celery_sentinel.fleet import places, records
+    from celery_sentinel.fleet.records import TaskRecord
+    from celery_sentinel.fleet.series import TaskSeries
+    from celery_sentinel.fleet.worker import Worker
+
+
+class Disorder:
+    """Applies what does not come in the order sent, received, started, ended.
+
+    A task-sent is overtaken by its worker's events now and then, a task-retried often by the
+    task-received of the next attempt, and with some pools one event of a worker by the next.
+    """
+
+    __slots__ = ("_places", "_records", "_waits")
+
+    def __init__(
+        self, record_table: records.RecordTable, places_found: places.Places, observed: waits.Waits
+    ) -> None:
+        self._records = record_table
+        self._places = places_found
+        self._waits = observed
+
+    def sent(self, record: TaskRecord, series: TaskSeries, event: events.Event, now: float) -> None:
+        """Apply a ``task-sent`` for a task already known.
+
+        Either its worker's events overtook it, or it announces the next attempt of a retry.
+        """
+        state = record.state
+        if event.retries > record.retries:
+            record.sent = event.timestamp
+            if state == AWAITED:
+                self._places.correct(record, event, series)
+                record.eta = waits.parse_eta(event.eta)
+                self._records.leave(event.uuid, record, SENT, now)
+            return  # where an attempt is under way, the eta comes again with its task-received
+        if event.retries < record.retries:
+            return
+        self._places.correct(record, event, series)
+        if state == RECEIVED:
+            record.sent = event.timestamp
+        elif record.started is not None and record.sent is None:
+            histogram = record.series.queue_wait
+            if histogram is not None:
+                eta = waits.parse_eta(event.eta)
+                self._waits.observe(histogram, record.started, event.timestamp, eta)
+
+    def begins(self, record: TaskRecord, event: events.Event, worker: Worker) -> bool:
+        """Tell whether the ``task-received`` of a task already known begins an attempt.
+
+        Else its own task-started, or that of the next attempt, has overtaken it.
+        """
+        if record.received is None:
+            if record.state in {STARTED, CLOSED} and self._is_belated(record, event, worker):
+                return False
+        elif event.retries < record.retries and event.timestamp < record.received:
+            record.unclosed += 1
+            return False
+        if record.received is not None and event.retries <= record.retries:
+            record.series.redelivered += 1
+        elif record.state == STARTED:
+            record.unclosed += 1
+        if record.state == STARTED and record.worker is not None:
+            record.worker.running.pop(event.uuid, None)
+        record.started = None
+        return True
+
+    def _is_belated(self, record: TaskRecord, event: events.Event, worker: Worker) -> bool:
+        """Tell whether an attempt that runs, or has ended, is received only now; note when it was.
+
+        Both times are of one worker's clock.
+        """
+        started = record.started
+        if worker is not record.worker and record.worker is not None:
+            return False
+        if event.retries > record.retries if started is None else event.timestamp > started:
+            return False
+        record.received = event.timestamp
+        record.retries = event.retries
+        histogram = record.series.prefetch_wait
+        if started is not None and histogram is not None:
+            self._waits.observe(histogram, started, event.timestamp, waits.parse_eta(event.eta))
+        return True

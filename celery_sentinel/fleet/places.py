@@ -1,0 +1,89 @@
+"""Few events say what task they are of: this finds the series in which each one counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from celery_sentinel.fleet import exceptions, labels
+from celery_sentinel.fleet.series import CLOSED
+
+if TYPE_CHECKING:
+    from celery_sentinel import events
+    from celery_sentinel.fleet import queues
+    from celery_sentinel.fleet.records import TaskRecord
+    from celery_sentinel.fleet.series import SeriesTable, TaskSeries
+    from celery_sentinel.fleet.worker import Worker
+
+
+class Places:
+    """Finds the series of an event or a record, by the best evidence there is.
+
+    ``of_sent`` remembers the series of (name, queue) as ``task-sent`` gives them, where both
+    are plain; the event path reads it directly. ``orphans`` counts, by type, the events of
+    tasks of which nothing had been heard before.
+    """
+
+    def __init__(self, series: SeriesTable, queue_table: queues.QueueTable) -> None:
+        self.of_sent: dict[tuple[str | None, str | None], TaskSeries] = {}
+        self.orphans: Counter[str] = Counter()
+        self._series = series
+        self._queues = queue_table
+
+    def sent(self, event: events.Event) -> TaskSeries:
+        """Return the series a ``task-sent`` names; its hostname is the producer's and no label."""
+        name, queue = event.name or labels.UNKNOWN, self._queues.of_sent(event)
+        series = self._series.find(name, queue, labels.UNKNOWN)
+        if (series.name, series.queue_name) == (event.name, event.queue):
+            self.of_sent[event.name, event.queue] = series
+        return series
+
+    def received(self, event: events.Event, worker: Worker) -> TaskSeries:
+        """Return the series of a task first heard of when a worker received it."""
+        name = event.name or labels.UNKNOWN
+        return self._series.find(name, self._queues.infer(name, worker), worker.hostname)
+
+    def orphan(self, event: events.Event, worker: Worker) -> TaskSeries:
+        """Return the series for an event of a task of which nothing else was heard."""
+        self.orphans[event.type] += 1
+        return self._series.find(labels.UNKNOWN, _queue_of(worker), worker.hostname)
+
+    def orphan_failure(self, event: events.Event, exception: str, worker: Worker) -> TaskSeries:
+        """Return the series of a failed orphan; one that no worker knows fails by its name."""
+        if exception == "NotRegistered" and event.exception is not None:
+            name = exceptions.first_argument(event.exception)
+            if name is not None:
+                return self._series.find(name, self._queues.infer(name, worker), worker.hostname)
+        return self.orphan(event, worker)
+
+    def move(self, record: TaskRecord, event: events.Event, worker: Worker) -> TaskSeries:
+        """Put a record where its ``task-received`` says it belongs, and return that series."""
+        old = record.series
+        name = event.name or old.name
+        queue = old.queue_name
+        if queue == labels.UNKNOWN:
+            queue = self._queues.infer(name, worker)
+        return _reseat(record, self._series.find(name, queue, worker.hostname))
+
+    def correct(self, record: TaskRecord, event: events.Event, sent: TaskSeries) -> None:
+        """Put a record where a belated ``task-sent``, the best evidence, says it belongs."""
+        old = record.series
+        queue = old.queue_name if sent.queue_name == labels.UNKNOWN else sent.queue_name
+        if queue != old.queue_name or old.name == labels.UNKNOWN:
+            hostname = record.worker.hostname if record.worker else labels.UNKNOWN
+            _reseat(record, self._series.find(event.name or old.name, queue, hostname))
+
+
+def _queue_of(worker: Worker) -> str:
+    """Return the queue of a worker that consumes exactly one."""
+    consumed = worker.queues
+    return consumed[0] if consumed is not None and len(consumed) == 1 else labels.UNKNOWN
+
+
+def _reseat(record: TaskRecord, series: TaskSeries) -> TaskSeries:
+    if series is not record.series:
+        if record.state != CLOSED:
+            record.series.in_flight[record.state] -= 1
+            series.in_flight[record.state] += 1
+        record.series = series
+    return series

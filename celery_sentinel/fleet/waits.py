@@ -1,0 +1,50 @@
+"""Waits are differences of times that several clocks told: this decides which are measurements."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from celery_sentinel.fleet.series import LONGEST
+
+if TYPE_CHECKING:
+    from celery_sentinel.fleet.series import Histogram
+
+
+def parse_eta(eta: str | None) -> float | None:
+    """Return epoch seconds of an event's ISO ``eta``; naive ones are UTC; None if unreadable."""
+    if eta is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(eta)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+class Waits:
+    """Observes waits; ``clamped`` counts those that came out negative and were taken as 0."""
+
+    __slots__ = ("clamped",)
+
+    def __init__(self) -> None:
+        self.clamped = 0
+
+    def observe(self, histogram: Histogram, until: float, since: float, eta: float | None) -> None:
+        """Observe the wait ``until`` a moment ``since`` another, or since the eta if later.
+
+        What is longer than LONGEST either way has an end that its sender gave no time.
+        """
+        if eta is not None and eta > since:
+            since = eta
+        wait = until - since
+        if wait < 0:
+            if wait < -LONGEST:
+                return
+            self.clamped += 1
+            wait = 0.0
+        elif wait > LONGEST:
+            return
+        histogram.counts[bisect_left(histogram.bounds, wait)] += 1
+        histogram.sum += wait

@@ -1,0 +1,130 @@
+"""Plays events to a fleet on clocks of its own, and reads what would be exposed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery_sentinel import events, samples
+from celery_sentinel.collectors import sentinel, tasks, workers
+from celery_sentinel.config import schema
+from celery_sentinel.fleet import model, stream
+
+if TYPE_CHECKING:
+    from celery_sentinel import catalogue
+    from celery_sentinel.fleet.records import TaskRecord
+    from celery_sentinel.fleet.worker import Worker
+
+EPOCH = 1_700_000_000.0
+WORKER = "w1@host"
+TASK = "shop.pay"
+QUEUE = "billing"
+ID = "0e8a"
+
+Labels = tuple[str, ...]
+
+
+class Stage:
+    """A fleet and its two clocks: ``now`` (monotonic) and ``wall`` (epoch), in seconds."""
+
+    def __init__(self, config: schema.Config | None = None) -> None:
+        self.fleet = model.Fleet(config or schema.Config())
+        self.now = 1000.0
+        self.wall = EPOCH
+        self.stream = stream.Stream(transport="redis", url="redis://localhost:6379/0")
+
+    # --- events ---------------------------------------------------------------------------
+
+    def hear(self, type_: str, *, at: float | None = None, **fields: Any) -> None:
+        """Apply one event, stamped ``at`` seconds after EPOCH (now, if not given)."""
+        stamp = self.wall if at is None else EPOCH + at
+        given = {"timestamp": stamp, **fields}
+        self.fleet.apply([events.Event(type=type_, **given)], self.now, self.wall)
+
+    def sent(self, uuid: str = ID, *, at: float | None = None, **fields: Any) -> None:
+        """Apply a ``task-sent`` of a producer."""
+        given = {"hostname": "gen7@web", "name": TASK, "queue": QUEUE, **fields}
+        self.hear("task-sent", at=at, uuid=uuid, **given)
+
+    def received(self, uuid: str = ID, *, at: float | None = None, **fields: Any) -> None:
+        """Apply a ``task-received``."""
+        self.hear("task-received", at=at, uuid=uuid, **{"hostname": WORKER, "name": TASK, **fields})
+
+    def started(self, uuid: str = ID, *, at: float | None = None, **fields: Any) -> None:
+        """Apply a ``task-started``."""
+        self.hear("task-started", at=at, uuid=uuid, **{"hostname": WORKER, **fields})
+
+    def ended(
+        self, how: str = "succeeded", uuid: str = ID, *, at: float | None = None, **fields: Any
+    ) -> None:
+        """Apply a ``task-<how>``."""
+        self.hear(f"task-{how}", at=at, uuid=uuid, **{"hostname": WORKER, **fields})
+
+    def beat(self, hostname: str = WORKER, *, at: float | None = None, **fields: Any) -> None:
+        """Apply a ``worker-heartbeat``."""
+        given = {"pid": 7, "freq": 2.0, "active": 0, "processed": 0, **fields}
+        self.hear("worker-heartbeat", at=at, hostname=hostname, **given)
+
+    def online(self, hostname: str = WORKER, *, at: float | None = None, **fields: Any) -> None:
+        """Apply a ``worker-online``."""
+        given = {"pid": 7, "freq": 2.0, "active": 0, "processed": 0, **fields}
+        self.hear("worker-online", at=at, hostname=hostname, **given)
+
+    def offline(self, hostname: str = WORKER, *, at: float | None = None, **fields: Any) -> None:
+        """Apply a ``worker-offline``."""
+        self.hear("worker-offline", at=at, hostname=hostname, **{"pid": 7, **fields})
+
+    # --- time -----------------------------------------------------------------------------
+
+    def pass_time(self, seconds: float, *, step: float = 0.5, listening: bool = True) -> None:
+        """Let time pass, ticking as the receiver does."""
+        end = self.now + seconds
+        while self.now < end:
+            self.jump(min(step, end - self.now))
+            self.tick(listening=listening)
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass without a tick."""
+        self.now += seconds
+        self.wall += seconds
+
+    def tick(self, *, listening: bool = True) -> None:
+        """Look at silences and overdue records once."""
+        self.fleet.tick(self.now, self.wall, listening=listening)
+
+    # --- what shows -----------------------------------------------------------------------
+
+    def children(self, metric: catalogue.Metric) -> dict[Labels, Any]:
+        """Return what the collectors say of one metric: value by label values."""
+        collected = (
+            *tasks.collect(self.fleet, compat=True),
+            *workers.collect(self.fleet),
+            *sentinel.collect(self.fleet, self.stream),
+        )
+        (family,) = [family for family in collected if family.metric is metric]
+        found = dict(family.children)
+        assert len(found) == len(family.children), "a child is there twice"
+        return found
+
+    def value(self, metric: catalogue.Metric, *labels: str) -> Any:
+        """Return one child's value; None where it is absent."""
+        return self.children(metric).get(labels)
+
+    def total(self, metric: catalogue.Metric) -> float:
+        """Return the sum over all children."""
+        return float(sum(self.children(metric).values()))
+
+    def distribution(self, metric: catalogue.Metric, *labels: str) -> tuple[int, float]:
+        """Return count and sum of a histogram; (0, 0.0) where it is absent."""
+        found = self.value(metric, *labels)
+        if found is None:
+            return 0, 0.0
+        assert isinstance(found, samples.Distribution)
+        return sum(found.counts), found.sum
+
+    def record(self, uuid: str = ID) -> TaskRecord:
+        """Return what is remembered of a task."""
+        return self.fleet.records.by_id[uuid]
+
+    def worker(self, hostname: str = WORKER) -> Worker:
+        """Return what is remembered of a worker."""
+        return self.fleet.workers.by_hostname[hostname]
