@@ -132,9 +132,7 @@ def start_daemon(new_directory: Directories, closing: contextlib.ExitStack) -> S
     By default new counters show their value at once, so that tests need not wait for it.
     """
 
-    def start(
-        broker_url: str | None, *, config: str = IMMEDIATE, **options: Any
-    ) -> daemon.Daemon:
+    def start(broker_url: str | None, *, config: str = IMMEDIATE, **options: Any) -> daemon.Daemon:
         directory = new_directory("daemon")
         file = directory / "config.yml"
         file.write_text(config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from celery_sentinel import errors
 from celery_sentinel.brokers import amqp, generic, redis
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from celery_sentinel.config import schema
 
 REDIS = frozenset({"redis", "rediss", "redis+socket", "sentinel"})
-AMQP = frozenset({"amqp", "amqps", "pyamqp"})
+AMQP = frozenset({"amqp", "amqps", "pyamqp", "librabbitmq"})
 
 
 def transport_of(url: str) -> str:
@@ -30,4 +31,11 @@ def event_stream(config: schema.Config, decoder: wire.Decoder) -> interface.Even
         return redis.RedisStream(config, decoder)
     if transport in AMQP:
         return amqp.AmqpStream(config, decoder)
-    return generic.KombuStream(config, decoder)
+    try:
+        return generic.KombuStream(config, decoder)
+    except ImportError as error:
+        raise errors.ConfigError(
+            f"broker.url: kombu's transport {transport!r} needs a library that is not installed "
+            f"({error}); install it beside celery-sentinel, or use redis, rediss, sentinel, amqp "
+            "or amqps"
+        ) from error

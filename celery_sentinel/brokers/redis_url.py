@@ -73,13 +73,13 @@ def addresses(broker: schema.Broker) -> list[Address]:
     """Return the addresses of ``broker.url``: one, or several separated by ``;``.
 
     As in kombu, a URL of such a list that names no database has that of the URL before it, and
-    so it is with the port, save for Sentinel's; credentials are each URL's own, save again for
-    Sentinel's, which all lead to one master. Raises ``errors.ConfigError`` for a URL that
-    cannot be used; its text holds nothing of the URL.
+    so it is with the port, save for Sentinel's; one without ssl_ options has those of the first;
+    credentials are each URL's own, save again for Sentinel's, which all lead to one master.
+    Raises ``errors.ConfigError`` for a URL that cannot be used; its text shows nothing of it.
     """
     found: list[Address] = []
     for url in filter(None, map(str.strip, broker.url.split(";"))):
-        found.append(_address(url, broker, found[-1] if found else None))
+        found.append(_address(url, broker, found))
     if broker.url.startswith(_SENTINEL):
         _share_credentials(found)
     return found
@@ -96,17 +96,17 @@ def _share_credentials(found: list[Address]) -> None:
             return
 
 
-def _address(url: str, broker: schema.Broker, before: Address | None) -> Address:
+def _address(url: str, broker: schema.Broker, before: list[Address]) -> Address:
     if url.startswith("redis+socket://"):
         return _socket(url, broker, before)
     parts = _parsed(kombu_url.parse_url, url)
-    query = parts.get("ssl")
-    if isinstance(query, str):  # ?ssl=..., at which kombu fails when it connects
-        raise errors.ConfigError(_UNREADABLE)
     if parts["transport"] == "sentinel":
         default_port = DEFAULT_SENTINEL_PORT
     else:
-        default_port = (before.port if before else 0) or DEFAULT_PORT
+        default_port = (before[-1].port if before else 0) or DEFAULT_PORT
+    query = parts.get("ssl") or (_ssl_options(before[0].arguments) if before else {})
+    if isinstance(query, str):  # ?ssl=..., at which kombu fails when it connects
+        raise errors.ConfigError(_UNREADABLE)
     arguments = {
         **_identity(parts["userid"], parts["password"], broker),
         "host": parts["hostname"] or "127.0.0.1",
@@ -115,9 +115,13 @@ def _address(url: str, broker: schema.Broker, before: Address | None) -> Address
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_keepalive": True,
     }
-    if parts["transport"] != "rediss" and query is None and broker.tls is None:
+    if parts["transport"] != "rediss" and not query and broker.tls is None:
         return Address(redis.Connection, arguments)
-    return Address(redis.SSLConnection, arguments | _tls(query or {}, broker.tls))
+    return Address(redis.SSLConnection, arguments | _tls(query, broker.tls))
+
+
+def _ssl_options(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name.startswith("ssl_")}
 
 
 def _parsed(parse: Callable[[str], Any], url: str) -> Any:
@@ -132,7 +136,7 @@ def _parsed(parse: Callable[[str], Any], url: str) -> Any:
         raise errors.ConfigError(_UNREADABLE) from None
 
 
-def _socket(url: str, broker: schema.Broker, before: Address | None) -> Address:
+def _socket(url: str, broker: schema.Broker, before: list[Address]) -> Address:
     parts = _parsed(kombu_url.url_to_parts, url)
     return Address(
         redis.UnixDomainSocketConnection,
@@ -149,10 +153,10 @@ def _identity(username: str | None, password: str | None, broker: schema.Broker)
     return {"username": username, "password": password, "client_name": name}
 
 
-def _database(name: str | None, before: Address | None) -> int:
+def _database(name: str | None, before: list[Address]) -> int:
     """Return the number of the database a URL names, or falls back to."""
     if name is None or name in {"", "/"}:
-        return before.db if before else 0
+        return before[-1].db if before else 0
     try:
         return int(name.removeprefix("/"))
     except ValueError:  # the name may be what comes after the slash of an unencoded password
@@ -224,7 +228,7 @@ def _fanout_prefix(options: dict[str, Any]) -> str:
 def _formatted(template: str, db: int) -> str:
     try:
         return template.format(db=db)
-    except (LookupError, ValueError, AttributeError):
+    except (LookupError, ValueError, TypeError, AttributeError):
         raise errors.ConfigError(
             f"broker.transport_options: fanout_prefix is {template!r}, but may hold no other "
             "field than {db}, and a brace of its own only doubled"

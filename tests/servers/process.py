@@ -71,6 +71,10 @@ class Process:
         self._popen.terminate()
         return self.wait(timeout)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process, not to its children."""
+        self._popen.send_signal(number)
+
     def kill(self) -> None:
         """Kill the whole group."""
         self._signal_group(signal.SIGKILL)

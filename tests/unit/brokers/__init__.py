@@ -1,0 +1,1 @@
+"""Tests of what the brokers' streams are made of."""

@@ -1,0 +1,140 @@
+"""Strangers choose the names, so each kind of label has an end, and what is over is counted."""
+
+from __future__ import annotations
+
+import uuid as uuids
+
+import pytest
+
+from celery_sentinel import catalogue
+from celery_sentinel.config import schema
+from celery_sentinel.fleet import labels
+from tests.unit.fleet.stage import QUEUE, TASK, Stage
+
+OTHER = "__other__"
+
+
+def limited(**limits: int) -> Stage:
+    """Return a stage with small limits."""
+    given = {"names": 100, "queues": 100, "workers": 100, **limits}
+    return Stage(schema.Config(metrics=schema.Metrics(limits=schema.Limits(**given))))
+
+
+def run(play: Stage, *, name: str = TASK, queue: str = QUEUE, how: str = "succeeded") -> None:
+    """Play a whole task."""
+    uuid = str(uuids.uuid4())
+    play.sent(uuid, name=name, queue=queue)
+    play.received(uuid, name=name)
+    play.started(uuid)
+    play.ended(how, uuid)
+
+
+def test_given_more_names_than_allowed_then_the_rest_are_other_and_counted() -> None:
+    """Names beyond the limit share one series, and known ones keep theirs."""
+    play = limited(names=2)
+    for name in "abcdbda":
+        run(play, name=name)
+    succeeded = {labels[0]: n for labels, n in play.children(catalogue.TASK_SUCCEEDED).items()}
+    assert succeeded == {"a": 2, "b": 2, OTHER: 3}
+    assert play.value(catalogue.LABEL_OVERFLOW, "name") == 3
+
+
+def test_given_unknown_names_then_they_need_no_room() -> None:
+    """``unknown`` is always there."""
+    play = limited(names=1)
+    play.ended(uuid="x")
+    run(play, name="a")
+    names = {labels[0] for labels in play.children(catalogue.TASK_SUCCEEDED)}
+    assert names == {"unknown", "a"}
+
+
+def test_given_more_queues_than_allowed_then_the_rest_are_other_and_counted() -> None:
+    """Queues beyond the limit share one label."""
+    play = limited(queues=1)
+    for queue in "abc":
+        run(play, queue=queue)
+    queues = {labels[1] for labels in play.children(catalogue.TASK_SUCCEEDED)}
+    assert queues == {"a", OTHER}
+    assert play.value(catalogue.LABEL_OVERFLOW, "queue_name") > 0
+    assert [queue.name for queue in play.fleet.queues] == ["a"]
+
+
+def test_given_more_exceptions_than_allowed_then_the_rest_are_other_by_task() -> None:
+    """Each task may fail in so many ways; the limit of one is not that of another."""
+    play = limited(exceptions=2)
+    for name in ("a", "b"):
+        for exception in ("KeyError()", "ValueError()", "TypeError()", "KeyError()"):
+            play.received(uuid := str(uuids.uuid4()), name=name)
+            play.ended("failed", uuid, exception=exception)
+    failed = {(k[0], k[2]): n for k, n in play.children(catalogue.TASK_FAILED).items()}
+    assert failed == {
+        **{(name, "KeyError"): 2 for name in "ab"},
+        **{(name, "ValueError"): 1 for name in "ab"},
+        **{(name, OTHER): 1 for name in "ab"},
+    }
+    assert play.value(catalogue.LABEL_OVERFLOW, "exception") == 2
+
+
+def test_given_more_series_than_allowed_then_the_rest_share_one() -> None:
+    """Names times queues are bounded too."""
+    play = limited(series=3)
+    for name in "ab":
+        for queue in "xy":
+            run(play, name=name, queue=queue)
+    assert play.total(catalogue.TASK_SUCCEEDED) == 4
+    assert play.value(catalogue.TASK_SUCCEEDED, OTHER, OTHER) == 1
+    assert play.value(catalogue.LABEL_OVERFLOW, "series") > 0
+
+
+def test_given_more_workers_than_allowed_then_their_tasks_count_and_they_do_not_show() -> None:
+    """A worker beyond the limit has no series of its own, its tasks have."""
+    play = limited(workers=1)
+    play.beat("w1@a")
+    play.beat("w2@a")
+    play.received(hostname="w2@a")
+    play.started(hostname="w2@a", at=5)
+    assert list(play.children(catalogue.WORKER_UP)) == [("w1@a",)]
+    assert play.value(catalogue.LABEL_OVERFLOW, "hostname") == 3
+    assert play.value(catalogue.TASKS_IN_FLIGHT, TASK, "unknown", "started") == 1
+    assert play.value(catalogue.TASK_OLDEST_STARTED, TASK, "unknown") == 1_700_000_005
+    play.ended(hostname="w2@a")
+    assert play.fleet.workers.overflowed.running == {}
+
+
+def test_given_workers_that_said_goodbye_long_ago_then_their_places_are_free() -> None:
+    """Autoscaling makes new hostnames all day: those that left in order do not count for long."""
+    play = limited(workers=1)
+    play.online("w1@a")
+    play.offline("w1@a")
+    play.pass_time(3700, step=30)
+    play.beat("w2@b")
+    assert list(play.children(catalogue.WORKER_UP)) == [("w2@b",)]
+
+
+def test_given_an_empty_hostname_then_the_task_counts_and_no_worker_is_made(play: Stage) -> None:
+    """An event that names no worker makes none."""
+    play.received(hostname="")
+    play.started(hostname="")
+    play.ended(hostname="")
+    assert play.value(catalogue.TASK_SUCCEEDED, TASK, "unknown") == 1
+    assert list(play.fleet.workers) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("a\x00b", "a\ufffdb"),
+        ("a\ud800b", "a\ufffdb"),
+        ("x" * 250, "x" * 250),
+        ("x" * 251, "x" * 249 + "…"),
+    ],
+)
+def test_given_a_strange_name_then_its_label_is_clean_everywhere(given: str, expected: str) -> None:
+    """Labels hold valid text of at most 250 characters, and one name is one label."""
+    assert labels.clean(given) == expected
+    play = Stage()
+    run(play, name=given, queue=given)
+    play.received("second", name=given)
+    assert play.children(catalogue.TASK_RECEIVED) == {(expected, expected): 2}
+    play.beat(given)
+    assert (expected,) in play.children(catalogue.WORKER_UP)
