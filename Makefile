@@ -46,8 +46,9 @@ imports: $(venv)/installed-test ## check the direction of imports
 pytest: $(venv)/installed-test ## run the tests alone; PYTEST_ARGS="tests/unit" chooses some
 	$(bin)/python -m pytest $(PYTEST_ARGS)
 
-docs: $(venv)/installed-demo ## write docs/metrics.md from the catalogue
+docs: $(venv)/installed-demo ## write docs/metrics.md and docs/config.md from the code
 	$(bin)/celery-sentinel metrics --format markdown > docs/metrics.md
+	$(bin)/python docs/config_page.py > docs/config.md
 
 lock: $(bin)/python ## write requirements/ from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
 	$(install_lock) requirements/lock.txt

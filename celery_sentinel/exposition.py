@@ -20,7 +20,7 @@ CHUNK = 4096  # children rendered between two chances for another thread to run
 REMEMBERED = 1024
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _SPECIAL = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
-_HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
+_HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})  # OpenMetrics wants quotes too
 
 
 def number(value: float) -> str:
@@ -58,10 +58,13 @@ class _FamilyText:
         self.metric = metric
         self.labels = labels
         self._children: dict[tuple[str, ...], _Child] = {}
-        help_text = metric.help.translate(_HELP_ESCAPES)
-        self.plain_head = f"# HELP {metric.name} {help_text}\n# TYPE {metric.name} {metric.type}\n"
+        self.plain_head = (
+            f"# HELP {metric.name} {metric.help.translate(_HELP_ESCAPES)}\n"
+            f"# TYPE {metric.name} {metric.type}\n"
+        )
         self.openmetrics_head = (
-            f"# HELP {metric.family} {help_text}\n# TYPE {metric.family} {metric.type}\n"
+            f"# HELP {metric.family} {metric.help.translate(_ESCAPES)}\n"
+            f"# TYPE {metric.family} {metric.type}\n"
             + (f"# UNIT {metric.family} {metric.unit}\n" if metric.unit else "")
         )
         self._render = self._histogram if metric.type == "histogram" else self._plain
@@ -183,7 +186,8 @@ class Exposition:
     """Collects and renders, one scrape at a time; what a scrape needs from us and no more.
 
     ``collect`` returns the families of the moment. ``extra`` returns text that another library
-    renders, given the format (process and interpreter metrics).
+    renders, given the format (process and interpreter metrics). ``monotonic`` and ``wall`` are
+    clocks, in seconds.
     """
 
     def __init__(
@@ -192,12 +196,16 @@ class Exposition:
         *,
         extra: Callable[[bool], str],
         hold: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.hold = hold
         self.series = 0
         self.duration = 0.0
         self._collect = collect
         self._extra = extra
+        self._monotonic = monotonic
+        self._wall = wall
         self._lock = threading.Lock()
         self._families: dict[tuple[catalogue.Metric, tuple[str, ...]], _FamilyText] = {}
 
@@ -205,7 +213,7 @@ class Exposition:
         """Return a whole exposition, encoded. Thread-safe."""
         with self._lock:
             begun = time.perf_counter()
-            clock = _Clock(time.time(), time.monotonic(), self.hold)
+            clock = _Clock(self._wall(), self._monotonic(), self.hold)
             parts: list[str] = []
             series = 0
             for family in self._collect():

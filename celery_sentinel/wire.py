@@ -209,9 +209,8 @@ _SEAM = re.compile(r',\s*(?=\{\s*"\w+"\s*:)')
 def _split_batch(text: str) -> Iterator[str]:
     """Yield the elements of a JSON list that does not parse as a whole, each as its text.
 
-    Works by counting brackets outside strings, so that neither a broken nor a bottomlessly
-    nested element costs its neighbours. From where brackets or quotes do not match, because of
-    a truncation say, the rest is cut wherever another object seems to begin.
+    Counts brackets outside strings, so that no broken or bottomless element costs another. From
+    where they do not match, after a cut say, the rest is split where objects seem to begin.
     """
     if not text.lstrip().startswith("["):
         raise _Refused("malformed")
@@ -244,10 +243,9 @@ def _number(value: Any) -> float | None:
 
 
 def _integer(value: Any) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    number = _number(value)
-    return None if number is None else int(number)
+    if isinstance(value, float):
+        return int(value) if math.isfinite(value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _string(value: Any) -> str | None:
@@ -289,8 +287,7 @@ _READERS: dict[str, Any] = {
 def _typed(raw: Any) -> events.Event | None:
     """Build an event from a parsed object, dropping each field that has a wrong type.
 
-    Returns None where the object is no event: not a mapping, no type, or a task id that is
-    none.
+    Returns None for what is no event: not a mapping, no type, or a task id that is none.
     """
     if not isinstance(raw, dict):
         return None

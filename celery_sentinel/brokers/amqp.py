@@ -42,6 +42,7 @@ class AmqpStream:
         self._heartbeat = float(HEARTBEAT)
         self._heard_at = self._beat_at = 0.0
         self._behind = False
+        self._failure: errors.BrokerError | None = None
 
     def connect(self) -> None:
         """Connect to the first broker of the list that answers, declare, bind and consume."""
@@ -132,18 +133,22 @@ class AmqpStream:
     def read(self) -> list[events.Event]:
         """Return the events of one read of at most 256 KiB."""
         found: list[events.Event] = []
+        if self._failure is not None:
+            raise self._failure  # what came before it has been returned
         if self._socket is None:
             raise errors.BrokerError("not connected")
         try:
             data = self._socket.recv(interface.RECEIVE_BYTES)
-            if data:
-                self._frames.feed(data, found)
         except TimeoutError:
             data = None
         except OSError as error:
             raise errors.BrokerError(_text(error), reason=self._reason()) from error
         if data == b"":
             raise errors.BrokerError("closed by the server", reason=self._reason())
+        try:
+            self._frames.feed(data or b"", found)
+        except errors.BrokerError as error:
+            self._failure = error
         self._keep_alive(heard=data is not None)
         self._behind = data is not None and len(data) == interface.RECEIVE_BYTES
         return found
@@ -170,7 +175,7 @@ class AmqpStream:
     def close(self) -> None:
         """Drop the connection, with a word of goodbye to the server where it still listens."""
         connection, socket = self._connection, self._socket
-        self._connection = self._socket = None
+        self._connection = self._socket = self._failure = None
         if socket is not None:
             with contextlib.suppress(OSError):  # it may be gone already
                 socket.sendall(amqp_frames.CLOSE)

@@ -95,7 +95,6 @@ class KombuStream:
             body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body),
             self._found,
             content_type=message.content_type or "",
-            compression=(message.headers or {}).get("compression"),
         )
 
     def close(self) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import hiredis
 import redis
-from redis import backoff, retry, sentinel
+from redis import backoff, retry
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import interface, redis_url
+from celery_sentinel.brokers import interface, redis_nodes, redis_url
 
 if TYPE_CHECKING:
     import socket
@@ -34,24 +34,27 @@ class RedisStream:
     """
 
     def __init__(self, config: schema.Config, decoder: wire.Decoder) -> None:
-        self._options = config.broker.transport_options
-        self._addresses = redis_url.addresses(config.broker)
-        self._master = redis_url.master_name(config.broker)
-        self._channels = redis_url.event_channels(config, self._addresses[0])
+        self._nodes = redis_nodes.Nodes(config.broker)
+        for address in self._nodes.addresses:
+            redis_url.event_channels(config, address)  # a prefix that cannot be is told at once
+        self._config = config
         self._decode = decoder.envelope
         self._connection: redis.connection.AbstractConnection | None = None
         self._socket: socket.socket | None = None
         self._reader = hiredis.Reader()
+        self._failure: errors.BrokerError | None = None
         self._heard_at = 0.0
         self._pinged_at: float | None = None
         self._behind = False
-        self._repeats: OrderedDict[bytes, None] | None = OrderedDict() if self._master else None
+        self._repeats: OrderedDict[bytes, None] | None = None
+        if self._nodes.master:
+            self._repeats = OrderedDict()
 
     def connect(self) -> None:
         """Connect to the first address that answers, or to Sentinel's master, and subscribe."""
         self.close()
         failures = []
-        for address in self._nodes():
+        for address in self._nodes.find():
             try:
                 self._open(address)
             except (redis.RedisError, OSError) as error:
@@ -60,28 +63,6 @@ class RedisStream:
             else:
                 return
         raise errors.BrokerError("; ".join(failures) or "no address to connect to")
-
-    def _nodes(self) -> list[redis_url.Address]:
-        """Return where to connect; asks the sentinels for the master where there are any."""
-        if self._master is None:
-            return self._addresses
-        first = self._addresses[0]
-        asked = sentinel.Sentinel(
-            [(address.host, address.port) for address in self._addresses],
-            min_other_sentinels=int(self._options.get("min_other_sentinels", 0)),
-            sentinel_kwargs={
-                "socket_timeout": interface.CONNECT_TIMEOUT,
-                **(self._options.get("sentinel_kwargs") or {}),
-            },
-        )
-        try:
-            host, port = asked.discover_master(self._master)
-        except (redis.RedisError, OSError) as error:
-            raise errors.BrokerError(f"sentinel: {error}") from error
-        finally:
-            for client in asked.sentinels:
-                client.close()
-        return [first.at(host, port)]
 
     def _open(self, address: redis_url.Address) -> None:
         connection: Any = address.connection_class(
@@ -92,7 +73,7 @@ class RedisStream:
         )
         self._connection = connection
         connection.connect()
-        patterns, channels = self._channels
+        patterns, channels = redis_url.event_channels(self._config, address)
         connection.send_command("PSUBSCRIBE", *patterns)
         connection.send_command("SUBSCRIBE", *channels)
         plug: socket.socket = connection._sock  # noqa: SLF001 -- there is no public way to it
@@ -117,6 +98,8 @@ class RedisStream:
     def read(self) -> list[events.Event]:
         """Return the events of one read of at most 256 KiB."""
         found: list[events.Event] = []
+        if self._failure is not None:
+            raise self._failure  # what came before it has been returned
         if self._socket is None:
             raise errors.BrokerError("not connected")
         try:
@@ -133,7 +116,7 @@ class RedisStream:
         try:
             self._parse(data, found)
         except hiredis.ProtocolError as error:
-            raise errors.BrokerError(f"not the Redis protocol: {error}") from error
+            self._failure = errors.BrokerError(f"not the Redis protocol: {error}")
         return found
 
     def _parse(self, data: bytes, found: list[events.Event]) -> None:
@@ -184,6 +167,6 @@ class RedisStream:
     def close(self) -> None:
         """Drop the connection."""
         connection: Any = self._connection
-        self._connection = self._socket = None
+        self._connection = self._socket = self._failure = None
         if connection is not None:
             connection.disconnect()

@@ -227,9 +227,9 @@ def _fanout_prefix(options: dict[str, Any]) -> str:
 
 def _formatted(template: str, db: int) -> str:
     try:
-        return template.format(db=db)
+        return template.format(db=db).format(db=db)  # as kombu does, for each of its two pools
     except (LookupError, ValueError, TypeError, AttributeError):
         raise errors.ConfigError(
             f"broker.transport_options: fanout_prefix is {template!r}, but may hold no other "
-            "field than {db}, and a brace of its own only doubled"
+            "braces than {db}"
         ) from None

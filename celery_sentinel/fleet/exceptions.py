@@ -109,7 +109,7 @@ def unwrapped(text: str, traceback: str | None) -> str:
     """
     if found := _UNPICKLEABLE.match(text):
         return found[1]
-    last = (traceback or "").rstrip().rpartition("\n")[2].strip('" ')
+    last = (traceback or "").rstrip('" \n').rpartition("\n")[2].strip('" ')
     name = last.partition(":")[0]
     return name if _CLASS.match(name) else text
 

@@ -75,13 +75,7 @@ class WorkerTable:
         self._heard(worker, event, now, wall)
         if event.processed is None:
             return  # the answer to the control command ``heartbeat``: it says no more than "alive"
-        self._note_progress(worker, event.processed)
-        if event.freq is not None and 0 < event.freq <= LONGEST_INTERVAL:
-            worker.interval = event.freq
-        active = event.active
-        worker.active = active if active is not None and 0 <= active < MAX_COUNT else None
-        if event.loadavg is not None and len(event.loadavg) == 3:  # noqa: PLR2004 -- 1, 5, 15 min
-            worker.loadavg = (event.loadavg[0], event.loadavg[1], event.loadavg[2])
+        self._note_vitals(worker, event, event.processed)
         self._note_idleness(worker, now)
 
     def online(self, event: events.Event, now: float, wall: float) -> None:
@@ -98,7 +92,7 @@ class WorkerTable:
             worker.started_at = event.timestamp or wall
         self._heard(worker, event, now, wall)
         if event.processed is not None:
-            self._note_progress(worker, event.processed)
+            self._note_vitals(worker, event, event.processed)
 
     def offline(self, event: events.Event, now: float) -> None:
         """Apply ``worker-offline``, unless the worker has been heard since it was written.
@@ -138,6 +132,15 @@ class WorkerTable:
             delay = wall - event.timestamp
             worker.skews.append(delay)
             self._note_lag(int(now), delay - min(worker.skews))
+
+    def _note_vitals(self, worker: Worker, event: events.Event, processed: int) -> None:
+        self._note_progress(worker, processed)
+        if event.freq is not None and 0 < event.freq <= LONGEST_INTERVAL:
+            worker.interval = event.freq
+        active = event.active
+        worker.active = active if active is not None and 0 <= active < MAX_COUNT else None
+        if event.loadavg is not None and len(event.loadavg) == 3:  # noqa: PLR2004 -- 1, 5, 15 min
+            worker.loadavg = (event.loadavg[0], event.loadavg[1], event.loadavg[2])
 
     def _note_lag(self, second: int, lag: float) -> None:
         """Keep the worst lag of each second."""

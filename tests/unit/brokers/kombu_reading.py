@@ -25,14 +25,13 @@ class Reading:
         for _ in range(tried):
             connection.maybe_switch_next()
         transport = connection.transport
-        channel_class = type(
-            "OfflineChannel", (transport.Channel,), {"client": _Answers(), "__del__": None}
-        )
+        channel_class = type("OfflineChannel", (transport.Channel,), {"client": _Answers()})
         self._channel = channel_class(transport)
         self.parameters: dict[str, Any] = self._channel._connparams()  # noqa: SLF001 -- its answer
-        self._channel.keyprefix_fanout = self._channel.keyprefix_fanout.format(
-            db=self.parameters["db"]
-        )
+        for _ in range(2):  # as for each of its two pools of connections
+            self._channel.keyprefix_fanout = self._channel.keyprefix_fanout.format(
+                db=self.parameters["db"]
+            )
 
     def channels(self, exchange: str, routing_key: str) -> list[str]:
         """Return the channels of Redis that an event is published on."""

@@ -1,0 +1,65 @@
+"""What a poll of the broker or the workers found, before the fleet has made sense of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Tail(msgspec.Struct, frozen=True, kw_only=True):
+    """The message at the tail of a queue, the next to be consumed.
+
+    ``enqueued_at`` is epoch seconds where the message itself tells; ``task_id`` is the key to
+    our own record of its task-sent.
+    """
+
+    task_id: str | None = None
+    enqueued_at: float | None = None
+
+
+class QueueReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue; None is unknown. ``by_priority`` adds up to ``length`` where it is given."""
+
+    length: int | None = None
+    by_priority: dict[str, int] = {}
+    unacked: int | None = None
+    consumers: int | None = None
+    tails: tuple[Tail, ...] = ()
+
+
+class BrokerReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at the broker: queues by name, and what concerns all of them.
+
+    ``round_trip`` is seconds; ``oldest_unacked_at`` epoch seconds; ``delayed`` counts messages
+    in RabbitMQ's native delayed delivery.
+    """
+
+    queues: dict[str, QueueReading]
+    round_trip: float
+    unacked: int | None = None
+    oldest_unacked_at: float | None = None
+    delayed: int | None = None
+
+
+class ActiveTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task a worker says it is running; ``started_at`` is epoch seconds of its clock."""
+
+    task_id: str
+    name: str | None = None
+    queue: str | None = None
+    started_at: float | None = None
+
+
+class WorkerReading(msgspec.Struct, frozen=True, kw_only=True):
+    """What one worker answered; a question it left open is None."""
+
+    hostname: str
+    pid: int | None = None
+    pool: str | None = None
+    concurrency: int | None = None
+    prefetch_count: int | None = None
+    max_rss_bytes: int | None = None
+    queues: tuple[str, ...] | None = None
+    reserved: int | None = None
+    scheduled: int | None = None
+    active: tuple[ActiveTask, ...] | None = None
+    answers: int = 1

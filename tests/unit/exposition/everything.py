@@ -1,0 +1,66 @@
+"""A fleet to which everything has happened that can show in a metric."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery_sentinel import catalogue, samples
+from celery_sentinel.collectors import queues, sentinel, tasks, workers
+from celery_sentinel.config import schema
+from tests.unit.fleet.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What the daemon itself adds to what the collectors say.
+DAEMONS = {
+    "BUILD_INFO": ("0.1.0", "3.11.2", "5.5.0", "5.5.0"),
+    "SERIES": (),
+    "RENDER_DURATION": (),
+    "RELOAD_SUCCESSFUL": (),
+    "RELOAD_TIMESTAMP": (),
+}
+
+
+def stage() -> Stage:
+    """Return a fleet in which every metric has a child."""
+    play = Stage(schema.Config(queues=schema.Queues(watch=("idle",))))
+    play.online(loadavg=[0.5, 1.0, 1.5], sw_ver="5.5.0", sw_sys="Linux")
+    for n, how in enumerate(
+        ("succeeded", "failed", "retried", "rejected", "revoked", "cancelled", "progress")
+    ):
+        uuid = str(n)
+        play.sent(uuid, at=n)
+        play.received(uuid, at=n + 0.1)
+        play.started(uuid, at=n + 0.2)
+        play.ended(how, uuid, at=n + 3, runtime=2.5, exception="ValueError('no')", requeue=False)
+    play.received("0", at=20)
+    play.ended(uuid="never heard of")
+    play.jump(2)
+    play.beat(active=1, processed=7)
+    _lose_a_worker(play)
+    play.beat(active=1, processed=7)
+    play.stream.connected(play.now, play.wall)
+    play.stream.rejected["malformed"] += 1
+    play.stream.salvaged["damaged_batch"] += 1
+    play.stream.failures["fleet"] += 1
+    return play
+
+
+def _lose_a_worker(play: Stage) -> None:
+    play.beat("w2@host")
+    play.received("lost", hostname="w2@host")
+    play.started("lost", hostname="w2@host")
+    for _ in range(6):
+        play.pass_time(2)
+        play.beat(active=1, processed=7)
+
+
+def families(play: Stage) -> Iterator[samples.Family]:
+    """Yield what a scrape of that fleet would show, the daemon's own metrics included."""
+    yield from tasks.collect(play.fleet, compat=True)
+    yield from workers.collect(play.fleet)
+    yield from queues.collect(play.fleet, play.stream)
+    yield from sentinel.collect(play.fleet, play.stream)
+    for name, labels in DAEMONS.items():
+        yield samples.family(getattr(catalogue, name), [(labels, 1)])
