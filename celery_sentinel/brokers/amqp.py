@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import amqp
 from amqp import exceptions
-from kombu.utils import url as kombu_url
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import amqp_frames, interface
+from celery_sentinel.brokers import amqp_frames, amqp_url, interface
 
 if TYPE_CHECKING:
     from celery_sentinel import events, wire
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 HEARTBEAT = 10  # seconds; RabbitMQ sends one each half of what was agreed
 QUEUE_EXPIRES = 60.0  # seconds an abandoned queue stays
-DEFAULT_PORTS = {"amqp": 5672, "pyamqp": 5672, "amqps": 5671}
 _FAILURES = (OSError, exceptions.AMQPError)
 
 
@@ -34,7 +32,7 @@ class AmqpStream:
 
     def __init__(self, config: schema.Config, decoder: wire.Decoder) -> None:
         self._config = config
-        self._urls = [url.strip() for url in config.broker.url.split(";") if url.strip()]
+        self._addresses = amqp_url.addresses(config.broker)
         self._decoder = decoder
         self._connection: Any = None
         self._socket: Any = None
@@ -48,40 +46,15 @@ class AmqpStream:
         """Connect to the first broker of the list that answers, declare, bind and consume."""
         self.close()
         failures = []
-        for url in self._urls:
-            arguments = self._arguments(url)
+        for arguments in self._addresses:
             try:
                 self._open(arguments)
             except _FAILURES as error:
                 self.close()
-                failures.append(f"{arguments['host']}: {_text(error)}")
+                failures.append(f"{arguments['host']}: {amqp_url.text_of(error)}")
             else:
                 return
         raise errors.BrokerError("; ".join(failures))
-
-    def _arguments(self, url: str) -> dict[str, Any]:
-        parts = kombu_url.parse_url(url)
-        scheme = parts["transport"]
-        port = parts["port"] or DEFAULT_PORTS.get(scheme, DEFAULT_PORTS["amqp"])
-        tls = self._config.broker.tls
-        ssl: Any = False
-        if scheme == "amqps" or tls is not None:
-            ssl = {**(parts.get("ssl") or {})}
-            if tls is not None:
-                ssl |= {
-                    "ca_certs": tls.ca_file,
-                    "certfile": tls.cert_file,
-                    "keyfile": tls.key_file,
-                    "server_hostname": parts["hostname"] if tls.verify_hostname else None,
-                }
-        return {
-            "host": f"{parts['hostname'] or '127.0.0.1'}:{port}",
-            "userid": parts["userid"] or "guest",
-            "password": parts["password"] or "guest",
-            "virtual_host": parts["virtual_host"] or "/",
-            "login_method": parts.get("login_method", "PLAIN"),
-            "ssl": ssl,
-        }
 
     def _open(self, arguments: dict[str, Any]) -> None:
         connection = self._connection = amqp.Connection(
@@ -142,7 +115,7 @@ class AmqpStream:
         except TimeoutError:
             data = None
         except OSError as error:
-            raise errors.BrokerError(_text(error), reason=self._reason()) from error
+            raise errors.BrokerError(amqp_url.text_of(error), reason=self._reason()) from error
         if data == b"":
             raise errors.BrokerError("closed by the server", reason=self._reason())
         try:
@@ -167,7 +140,7 @@ class AmqpStream:
             try:
                 self._socket.sendall(amqp_frames.HEARTBEAT)
             except OSError as error:
-                raise errors.BrokerError(_text(error)) from error
+                raise errors.BrokerError(amqp_url.text_of(error)) from error
 
     def _reason(self) -> str:
         return "slow_consumer" if self._behind else "error"
@@ -181,8 +154,3 @@ class AmqpStream:
                 socket.sendall(amqp_frames.CLOSE)
         if connection is not None:
             connection.collect()
-
-
-def _text(error: BaseException) -> str:
-    """Return the reason inside an error of py-amqp, whose str() leads with reply codes."""
-    return getattr(error, "reply_text", None) or str(error) or type(error).__name__

@@ -1,0 +1,136 @@
+"""Queue depths from RabbitMQ: passive declares, and its management API where there is one."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import amqp
+from amqp import exceptions
+
+from celery_sentinel import errors, readings
+from celery_sentinel.brokers import amqp_url, management, queue_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from celery_sentinel.config import schema
+
+# Native delayed delivery keeps messages in celery_delayed_0 to _27, one for each bit of the delay.
+DELAYED_PREFIX = "celery_delayed_"
+DELAYED_LEVELS = 28
+DELAYED_AGAIN = 60.0  # seconds before we look again whether there are such queues
+_FAILURES = (OSError, exceptions.AMQPError)
+# Errors that close the channel, not the connection, and say something about one queue only.
+_OF_THE_QUEUE = (exceptions.NotFound, exceptions.ResourceLocked, exceptions.AccessRefused)
+
+
+class AmqpQueues:
+    """Declares each queue passively, on a connection and channel of its own.
+
+    A queue that is missing, exclusive to another or forbidden closes the channel: the next one
+    is opened, and the queue is unknown. With the management API unacked messages and queues
+    nobody told us of are known as well; its figures lag by seconds, so lengths stay ours.
+    """
+
+    def __init__(self, config: schema.Config) -> None:
+        self._addresses = amqp_url.addresses(config.broker)
+        self._management = management.open_api(config)
+        self._connection: Any = None
+        self._channel: Any = None
+        self._no_delayed_until = 0.0
+
+    def read(self, names: Sequence[str]) -> readings.BrokerReading:
+        """Return depth and consumers of the queues, and the sum of the delayed ones."""
+        try:
+            self._connect()
+            begun = time.perf_counter()
+            self._channel = self._connection.channel()
+            round_trip = time.perf_counter() - begun
+            found = {name: self._read_one(name) for name in names}
+            delayed = self._delayed()
+            if self._channel is not None:
+                self._channel.close()
+        except _FAILURES as error:
+            self.close()
+            raise errors.BrokerError(amqp_url.text_of(error)) from error
+        unacked = self._management.unacked() if self._management else {}
+        return readings.BrokerReading(
+            queues={name: _with_unacked(one, unacked.get(name)) for name, one in found.items()},
+            round_trip=round_trip,
+            delayed=delayed,
+        )
+
+    def _read_one(self, name: str) -> readings.QueueReading:
+        declared = self._declared(name)
+        if declared is None:
+            return readings.QueueReading()
+        length, consumers = declared
+        return readings.QueueReading(length=length, consumers=consumers)
+
+    def _declared(self, name: str) -> tuple[int, int] | None:
+        """Return messages ready and consumers, None for a queue that cannot be looked at."""
+        if len(name.encode("utf-8", "replace")) > amqp_url.LONGEST_NAME:
+            return None
+        if self._channel is None:
+            self._channel = self._connection.channel()
+        try:
+            declared = self._channel.queue_declare(name, passive=True)
+        except _OF_THE_QUEUE:
+            self._channel = None  # the server has closed it
+            return None
+        return declared.message_count, declared.consumer_count
+
+    def _delayed(self) -> int | None:
+        """Return how many messages wait in native delayed delivery, None without it."""
+        now = time.monotonic()
+        if now < self._no_delayed_until:
+            return None
+        total = 0
+        for level in reversed(range(DELAYED_LEVELS)):
+            declared = self._declared(f"{DELAYED_PREFIX}{level}")
+            if declared is None:
+                self._no_delayed_until = now + DELAYED_AGAIN
+                return None
+            total += declared[0]
+        return total
+
+    def discover(self) -> Iterable[tuple[str, str]]:
+        """Return the queues that the management API lists."""
+        if self._management is None:
+            return []
+        return [(name, "management") for name in self._management.refresh()]
+
+    def _connect(self) -> None:
+        if self._connection is not None:
+            return
+        failures = []
+        for arguments in self._addresses:
+            connection = amqp.Connection(
+                **arguments,
+                connect_timeout=queue_reader.TIMEOUT,
+                read_timeout=queue_reader.TIMEOUT,
+                write_timeout=queue_reader.TIMEOUT,
+                client_properties={"product": "celery-sentinel"},
+            )
+            try:
+                connection.connect()
+            except _FAILURES as error:
+                connection.collect()
+                failures.append(f"{arguments['host']}: {amqp_url.text_of(error)}")
+            else:
+                self._connection = connection
+                return
+        raise OSError("; ".join(failures))
+
+    def close(self) -> None:
+        """Drop the connection."""
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            connection.collect()
+
+
+def _with_unacked(one: readings.QueueReading, unacked: int | None) -> readings.QueueReading:
+    if unacked is None:
+        return one
+    return readings.QueueReading(length=one.length, consumers=one.consumers, unacked=unacked)
