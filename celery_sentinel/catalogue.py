@@ -47,6 +47,8 @@ _task_histogram = partial(_task, type="histogram", zero_born=True)
 _worker = partial(Metric, group="workers", type="gauge", labels=("hostname",))
 _queue = partial(Metric, group="queues", type="gauge", labels=("queue_name",))
 _own = partial(Metric, group="sentinel")
+_ASKED = "poll of workers"
+_READ = "poll of queues"
 _own_counter = partial(_own, type="counter")
 _own_gauge = partial(_own, type="gauge")
 
@@ -233,9 +235,47 @@ WORKER_CLOCK_SKEW = _worker(
 )
 WORKER_INFO = _worker(
     name="celery_worker_info",
-    help="Celery version and operating system of the worker.",
-    labels=("hostname", "version", "system"),
-    source="worker-heartbeat",
+    help="Celery version, operating system and pool of the worker.",
+    labels=("hostname", "version", "system", "pool"),
+    source="worker-heartbeat, poll of workers",
+)
+WORKER_RESPONDING = _worker(
+    name="celery_worker_responding",
+    help="1 if the worker answered the last poll, 0 if it beats but did not answer.",
+    source=_ASKED,
+)
+WORKER_WEDGED = _worker(
+    name="celery_worker_wedged",
+    help="1 while the worker beats but does not work: it leaves polls unanswered "
+    "(not_answering), or starts nothing beside a backlog and free slots (no_progress).",
+    labels=("hostname", "reason"),
+    source="poll of workers and queues",
+)
+WORKER_TASKS_RESERVED = _worker(
+    name="celery_worker_tasks_reserved",
+    help="Tasks the worker has taken from its queues and not begun.",
+    source=_ASKED,
+)
+WORKER_TASKS_SCHEDULED = _worker(
+    name="celery_worker_tasks_scheduled",
+    help="Tasks the worker holds until their eta.",
+    source=_ASKED,
+)
+WORKER_CONCURRENCY = _worker(
+    name="celery_worker_concurrency",
+    help="How many tasks the worker can run at once, whatever its pool.",
+    source=_ASKED,
+)
+WORKER_PREFETCH_COUNT = _worker(
+    name="celery_worker_prefetch_count",
+    help="How many messages the worker takes in advance.",
+    source=_ASKED,
+)
+WORKER_MAX_RSS = _worker(
+    name="celery_worker_max_rss_bytes",
+    help="Most memory the worker's main process has ever held.",
+    unit="bytes",
+    source=_ASKED,
 )
 
 # --- queues --------------------------------------------------------------------------------
@@ -243,13 +283,116 @@ QUEUE_INFO = _queue(
     name="celery_queue_info",
     help="A queue that is known, from where, and what it is for.",
     labels=("queue_name", "source", "role"),
-    source="config, task-sent",
+    source="config, task-sent, poll of workers, broker",
+)
+QUEUE_LENGTH = _queue(
+    name="celery_queue_length",
+    help="Messages ready in the queue; on Redis the sum over its priorities.",
+    source=_READ,
+)
+QUEUE_PRIORITY_LENGTH = _queue(
+    name="celery_queue_priority_length",
+    help="Messages ready in one of the queue's priority lists (Redis; 0 is served first).",
+    labels=("queue_name", "priority"),
+    source=_READ,
+)
+QUEUE_UNACKED = _queue(
+    name="celery_queue_unacked",
+    help="Messages delivered and not acknowledged (RabbitMQ with its management API).",
+    source=_READ,
+)
+QUEUE_OLDEST_MESSAGE = _queue(
+    name="celery_queue_oldest_message_timestamp_seconds",
+    help="Since when the oldest ready message has waited: exact if tracked (its task-sent) or "
+    "header (its own), a bound if observed (at least since then).",
+    labels=("queue_name", "source"),
+    unit="seconds",
+    source=_READ,
+)
+QUEUE_CONSUMERS = _queue(
+    name="celery_queue_consumers",
+    help="Consumers of the queue: as the broker counts them, else the workers that consume it.",
+    source="poll of queues, poll of workers",
+)
+QUEUE_WORKERS = _queue(
+    name="celery_queue_workers",
+    help="Workers that are up and consume the queue.",
+    source=_ASKED,
+)
+QUEUE_SLOTS = _queue(
+    name="celery_queue_worker_slots",
+    help="Tasks that the workers consuming the queue can run at once.",
+    source=_ASKED,
+)
+QUEUE_SLOTS_BUSY = _queue(
+    name="celery_queue_worker_slots_busy",
+    help="Slots of the workers consuming the queue that run a task, of whichever queue.",
+    source="poll of workers, worker-heartbeat",
+)
+CONSUMERS_COMPAT = _queue(
+    name="celery_active_consumer_count",
+    help="Alias of celery_queue_consumers.",
+    compat=True,
+    source="poll of queues, poll of workers",
+)
+WORKERS_COMPAT = _queue(
+    name="celery_active_worker_count",
+    help="Alias of celery_queue_workers.",
+    compat=True,
+    source=_ASKED,
+)
+PROCESSES_COMPAT = _queue(
+    name="celery_active_process_count",
+    help="Alias of celery_queue_worker_slots.",
+    compat=True,
+    source=_ASKED,
 )
 BROKER_UP = _queue(
     name="celery_broker_up",
     help="1 while we are subscribed to the broker's event stream.",
     labels=("transport",),
     source="receiver",
+)
+BROKER_ROUND_TRIP = _queue(
+    name="celery_broker_round_trip_seconds",
+    help="Time the broker took to answer the smallest question there is.",
+    labels=(),
+    unit="seconds",
+    source=_READ,
+)
+BROKER_UNACKED = _queue(
+    name="celery_broker_unacked_messages",
+    help="Messages delivered and not acknowledged, of all queues; tasks waiting for their eta "
+    "in a worker are among them (Redis).",
+    labels=(),
+    source=_READ,
+)
+BROKER_OLDEST_UNACKED = _queue(
+    name="celery_broker_oldest_unacked_timestamp_seconds",
+    help="When the oldest message not acknowledged was delivered; beyond the visibility "
+    "time-out it is delivered again (Redis).",
+    labels=(),
+    unit="seconds",
+    source=_READ,
+)
+BROKER_DELAYED = _queue(
+    name="celery_broker_delayed_messages",
+    help="Messages in native delayed delivery, of all queues (RabbitMQ).",
+    labels=(),
+    source=_READ,
+)
+RESULT_BACKEND_UP = _queue(
+    name="celery_result_backend_up",
+    help="1 if the result backend answered the last poll.",
+    labels=("transport",),
+    source="poll of the result backend",
+)
+RESULT_BACKEND_ROUND_TRIP = _queue(
+    name="celery_result_backend_round_trip_seconds",
+    help="Time the result backend took to answer.",
+    labels=(),
+    unit="seconds",
+    source="poll of the result backend",
 )
 
 # --- sentinel ------------------------------------------------------------------------------
@@ -334,6 +477,26 @@ LABEL_OVERFLOW = _own_counter(
     help="How often something new came under __other__, since a label had reached its limit.",
     labels=("label",),
     source="fleet",
+)
+POLL_DURATION = _own_gauge(
+    name="celery_sentinel_poll_duration_seconds",
+    help="How long the last poll took.",
+    labels=("poller",),
+    unit="seconds",
+    source="poller",
+)
+POLL_SUCCESS = _own_gauge(
+    name="celery_sentinel_poll_success",
+    help="1 if the last poll was answered; after three failures in a row its series are absent.",
+    labels=("poller",),
+    source="poller",
+)
+POLL_LAST_SUCCESS = _own_gauge(
+    name="celery_sentinel_poll_last_success_timestamp_seconds",
+    help="When a poll was last answered.",
+    labels=("poller",),
+    unit="seconds",
+    source="poller",
 )
 SERIES = _own_gauge(
     name="celery_sentinel_series",

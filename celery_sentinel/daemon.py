@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import signal
 import threading
@@ -18,7 +19,6 @@ from celery_sentinel import (
     errors,
     exposition,
     logs,
-    poller,
     receiver,
     redaction,
     samples,
@@ -26,10 +26,13 @@ from celery_sentinel import (
     web,
     wire,
 )
-from celery_sentinel.brokers import choice
+from celery_sentinel.brokers import choice, control
 from celery_sentinel.collectors import queues, sentinel, tasks, workers
 from celery_sentinel.config import addresses
 from celery_sentinel.fleet import model, stream
+from celery_sentinel.poller import loop
+from celery_sentinel.poller import queues as queues_poll
+from celery_sentinel.poller import workers as workers_poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,13 +103,35 @@ class Daemon:
             connection=self._connection,
             scrub=self._scrubber.scrub,
         )
-        self._poller = poller.Poller(config=config, fleet=self._fleet, connection=self._connection)
+        self._worker_poll = workers_poll.WorkerPoll(
+            control.Control(config),
+            self._fleet,
+            self._connection,
+            interval=config.polling.workers,
+            timeout=config.polling.timeout,
+            enable=config.events.enable,
+        )
+        queue_poll = queues_poll.QueuePoll(
+            choice.queue_reader_of(config), self._fleet, interval=config.polling.queues
+        )
+        self._loops = [
+            loop.Loop(
+                question,
+                fleet=self._fleet,
+                connection=self._connection,
+                scrub=self._scrubber.scrub,
+            )
+            for question in (queue_poll, self._worker_poll)
+        ]
         self._exposition = exposition.Exposition(
             self._families, extra=_process_metrics(), hold=config.metrics.zero_born_hold
         )
         self._threads = [
             threading.Thread(target=self._receiver.run, name="receiver", daemon=True),
-            threading.Thread(target=self._poller.run, name="poller", daemon=True),
+            *(
+                threading.Thread(target=one.run, name=f"poll-{one.name}", daemon=True)
+                for one in self._loops
+            ),
         ]
         self._web: web.WebServer | None = None
 
@@ -124,6 +149,8 @@ class Daemon:
         )
         for url in self._web.urls:
             self._log.info("web_listening", url=url)
+        gc.collect()
+        gc.freeze()  # what is here now stays: later collections, which stop the receiver, skip it
         for thread in self._threads:
             thread.start()
         self._log.info("started", version=__version__, broker=self._connection.url)
@@ -146,7 +173,8 @@ class Daemon:
         """Stop in the order in which the parts depend on each other: web, poller, receiver."""
         if self._web is not None:
             self._web.close()
-        self._poller.stop()
+        for one in self._loops:
+            one.stop()
         self._receiver.stop()
         for thread in self._threads:
             if thread.ident is not None:
@@ -173,7 +201,7 @@ class Daemon:
         self._fleet.reconfigure(config)
         self._exposition.hold = config.metrics.zero_born_hold
         self._compat = config.metrics.compat
-        self._poller.enable = config.events.enable
+        self._worker_poll.enable = config.events.enable
         self._config = config
         waiting = _needs_restart(old, config)
         if waiting:
@@ -186,7 +214,7 @@ class Daemon:
         fleet, connection = self._fleet, self._connection
         yield from tasks.collect(fleet, compat=self._compat)
         yield from workers.collect(fleet)
-        yield from queues.collect(fleet, connection)
+        yield from queues.collect(fleet, connection, compat=self._compat)
         yield from sentinel.collect(fleet, connection)
         yield samples.family(catalogue.BUILD_INFO, [(_BUILD, 1)])
         yield samples.single(catalogue.SERIES, self._exposition.series)
@@ -203,7 +231,10 @@ class Daemon:
         now = time.monotonic()
         reasons = [
             f"the {name} thread has not turned for {now - beat:.0f} s"
-            for name, beat in (("receiver", self._receiver.beat), ("poller", self._poller.beat))
+            for name, beat in (
+                ("receiver", self._receiver.beat),
+                *((f"poll-{one.name}", one.beat) for one in self._loops),
+            )
             if now - beat > STUCK
         ]
         return web.Health(not reasons, tuple(reasons))

@@ -15,10 +15,16 @@ class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None
     gaps: int
     gap_seconds: float
+    round_trip_seconds: float | None = None
+    unacked: int | None = None
+    delayed: int | None = None
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker; ``state`` is up or lost; None is unknown."""
+    """One worker; ``state`` is up, lost or unheard; None is unknown.
+
+    ``wedged`` says in a few words why it seems to be stuck, None while it does not.
+    """
 
     hostname: str
     state: str
@@ -30,10 +36,21 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     events_enabled: bool | None
     version: str | None
     system: str | None
+    responding: bool | None = None
+    wedged: str | None = None
+    pool: str | None = None
+    concurrency: int | None = None
+    tasks_reserved: int | None = None
+    tasks_scheduled: int | None = None
+    queues: tuple[str, ...] | None = None
 
 
 class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One queue: how it became known and how many of its tasks are in flight."""
+    """One queue: how it became known, what waits in it, who works on it; None is unknown.
+
+    ``oldest_message_seconds`` is exact where ``oldest_source`` is tracked or header; where it is
+    observed the message is at least so old.
+    """
 
     queue_name: str
     role: str
@@ -41,6 +58,14 @@ class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
     sent: int
     received: int
     started: int
+    length: int | None = None
+    unacked: int | None = None
+    consumers: int | None = None
+    oldest_message_seconds: float | None = None
+    oldest_source: str | None = None
+    workers: int | None = None
+    slots: int | None = None
+    slots_busy: int | None = None
 
 
 class TaskStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import amqp, generic, redis
+from celery_sentinel.brokers import (
+    amqp,
+    amqp_queues,
+    generic,
+    kombu_queues,
+    redis,
+    redis_queues,
+)
 
 if TYPE_CHECKING:
     from celery_sentinel import wire
-    from celery_sentinel.brokers import interface
+    from celery_sentinel.brokers import interface, queue_reader
     from celery_sentinel.config import schema
 
 REDIS = frozenset({"redis", "rediss", "redis+socket", "sentinel"})
@@ -39,3 +46,13 @@ def event_stream(config: schema.Config, decoder: wire.Decoder) -> interface.Even
             f"({error}); install it beside celery-sentinel, or use redis, rediss, sentinel, amqp "
             "or amqps"
         ) from error
+
+
+def queue_reader_of(config: schema.Config) -> queue_reader.QueueReader:
+    """Return what reads the queues of ``broker.url``, not yet connected."""
+    transport = transport_of(config.broker.url)
+    if transport in REDIS:
+        return redis_queues.RedisQueues(config)
+    if transport in AMQP:
+        return amqp_queues.AmqpQueues(config)
+    return kombu_queues.KombuQueues(config)

@@ -87,7 +87,11 @@ class ManagementApi:
         return [queue.name for queue in found]
 
     def _page(self, number: int) -> _Page:
-        query = {"page": number, "page_size": PAGE_SIZE, "columns": COLUMNS}
+        query: dict[str, str | int] = {
+            "page": number,
+            "page_size": PAGE_SIZE,
+            "columns": COLUMNS,
+        }
         try:
             with self._client.stream("GET", self._url, params=query) as response:
                 response.raise_for_status()

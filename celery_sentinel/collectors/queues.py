@@ -1,26 +1,97 @@
-"""Which queues are known, and whether their broker is there."""
+"""What waits in which queue, who works on it, and how the broker fares."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from celery_sentinel import catalogue, samples
-from celery_sentinel.collectors import portions
+from celery_sentinel.collectors import crews, portions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from celery_sentinel.fleet import model, stream
+    from celery_sentinel.fleet import backend, model, queues, stream
+
+Gathered = dict[catalogue.Metric, list[tuple[tuple[str, ...], float]]]
+
+_OF_A_QUEUE = tuple(
+    metric
+    for metric in catalogue.METRICS
+    if metric.group == "queues" and metric.labels[:1] == ("queue_name",)
+)
 
 
-def collect(fleet: model.Fleet, connection: stream.Stream) -> Iterator[samples.Family]:
-    """Yield the queue and broker families."""
-    yield samples.family(
-        catalogue.QUEUE_INFO,
-        [
-            ((queue.name, source, queue.role), 1)
-            for queue in portions.of(fleet, fleet.queues)
-            for source in sorted(queue.sources)
-        ],
+def collect(
+    fleet: model.Fleet,
+    connection: stream.Stream,
+    results: backend.Backend | None = None,
+    *,
+    compat: bool = False,
+) -> Iterator[samples.Family]:
+    """Yield the queue and broker families; the de-facto names only with ``compat``."""
+    gathered: Gathered = {metric: [] for metric in _OF_A_QUEUE if compat or not metric.compat}
+    known_crews = crews.of(fleet)
+    for queue in portions.of(fleet, fleet.queues):
+        _info(queue, gathered)
+        _depth(queue, gathered)
+        _crew(queue, known_crews, gathered)
+    if compat:
+        gathered[catalogue.CONSUMERS_COMPAT] = gathered[catalogue.QUEUE_CONSUMERS]
+        gathered[catalogue.WORKERS_COMPAT] = gathered[catalogue.QUEUE_WORKERS]
+        gathered[catalogue.PROCESSES_COMPAT] = gathered[catalogue.QUEUE_SLOTS]
+    for metric, children in gathered.items():
+        yield samples.family(metric, children)
+    yield from _broker(fleet, connection)
+    if results is not None:
+        up = [] if results.up is None else [((results.transport,), int(results.up))]
+        yield samples.family(catalogue.RESULT_BACKEND_UP, up)
+        yield samples.single(catalogue.RESULT_BACKEND_ROUND_TRIP, results.round_trip)
+
+
+def _info(queue: queues.Queue, gathered: Gathered) -> None:
+    info = gathered[catalogue.QUEUE_INFO]
+    info.extend(((queue.name, source, queue.role), 1) for source in sorted(queue.sources))
+
+
+def _depth(queue: queues.Queue, gathered: Gathered) -> None:
+    name = (queue.name,)
+    if queue.length is not None:
+        gathered[catalogue.QUEUE_LENGTH].append((name, queue.length))
+    if queue.unacked is not None:
+        gathered[catalogue.QUEUE_UNACKED].append((name, queue.unacked))
+    gathered[catalogue.QUEUE_PRIORITY_LENGTH].extend(
+        ((queue.name, priority), length) for priority, length in queue.by_priority.items()
     )
+    if queue.oldest_at is not None and queue.oldest_source is not None:
+        labels = (queue.name, queue.oldest_source)
+        gathered[catalogue.QUEUE_OLDEST_MESSAGE].append((labels, queue.oldest_at))
+
+
+def _crew(
+    queue: queues.Queue, known_crews: dict[str, crews.Crew] | None, gathered: Gathered
+) -> None:
+    name = (queue.name,)
+    crew = None if known_crews is None else known_crews.get(queue.name, crews.NOBODY)
+    consumers = queue.consumers
+    if consumers is None and crew is not None:
+        consumers = crew.workers
+    if consumers is not None:
+        gathered[catalogue.QUEUE_CONSUMERS].append((name, consumers))
+    if crew is not None:
+        gathered[catalogue.QUEUE_WORKERS].append((name, crew.workers))
+        gathered[catalogue.QUEUE_SLOTS].append((name, crew.slots))
+        gathered[catalogue.QUEUE_SLOTS_BUSY].append((name, crew.busy))
+
+
+def _broker(fleet: model.Fleet, connection: stream.Stream) -> Iterator[samples.Family]:
     yield samples.family(catalogue.BROKER_UP, [((connection.transport,), int(connection.up))])
+    with fleet.lock.reading():
+        found = fleet.backlog
+        figures = (
+            (catalogue.BROKER_ROUND_TRIP, found.round_trip),
+            (catalogue.BROKER_UNACKED, found.unacked),
+            (catalogue.BROKER_OLDEST_UNACKED, found.oldest_unacked_at),
+            (catalogue.BROKER_DELAYED, found.delayed),
+        )
+    for metric, value in figures:
+        yield samples.single(metric, value)

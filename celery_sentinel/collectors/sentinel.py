@@ -40,6 +40,20 @@ def collect(fleet: model.Fleet, connection: stream.Stream) -> Iterator[samples.F
     yield samples.single(catalogue.WAIT_CLAMPS, clamps)
     yield _by(catalogue.LABEL_OVERFLOW, overflow)
     yield _by(catalogue.FAILURES, dict(connection.failures))
+    yield from _polls(fleet)
+
+
+def _polls(fleet: model.Fleet) -> Iterator[samples.Family]:
+    with fleet.lock.reading():
+        known = {
+            name: (poll.duration, poll.success, poll.last_success)
+            for name, poll in fleet.polls.items()
+        }
+    for index, metric in enumerate(
+        (catalogue.POLL_DURATION, catalogue.POLL_SUCCESS, catalogue.POLL_LAST_SUCCESS)
+    ):
+        found = {name: figures[index] for name, figures in known.items()}
+        yield _by(metric, {name: float(v) for name, v in found.items() if v is not None})
 
 
 def _overflow(fleet: model.Fleet) -> dict[str, int]:

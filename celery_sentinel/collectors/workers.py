@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from celery_sentinel import catalogue, samples
 from celery_sentinel.collectors import portions
-from celery_sentinel.fleet import labels
+from celery_sentinel.fleet import labels, wedge
 from celery_sentinel.fleet.worker import State, Worker
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ def _add(worker: Worker, gathered: Gathered) -> None:
         (catalogue.WORKER_TASKS_PROCESSED, worker.processed),
         (catalogue.WORKER_START, worker.started_at),
         (catalogue.WORKER_CLOCK_SKEW, worker.skew),
+        (catalogue.WORKER_TASKS_RESERVED, worker.reserved),
+        (catalogue.WORKER_TASKS_SCHEDULED, worker.scheduled),
+        (catalogue.WORKER_CONCURRENCY, worker.concurrency),
+        (catalogue.WORKER_PREFETCH_COUNT, worker.prefetch_count),
+        (catalogue.WORKER_MAX_RSS, worker.max_rss_bytes),
     ):
         if value is not None:
             gathered[metric].append((hostname, value))
@@ -56,5 +61,18 @@ def _add(worker: Worker, gathered: Gathered) -> None:
             for window, value in zip(_WINDOWS, worker.loadavg, strict=True)
         )
     if worker.sw_ver is not None:
-        info = (worker.hostname, worker.sw_ver, worker.sw_sys or labels.UNKNOWN)
+        system, pool = worker.sw_sys or labels.UNKNOWN, worker.pool or labels.UNKNOWN
+        info = (worker.hostname, worker.sw_ver, system, pool)
         gathered[catalogue.WORKER_INFO].append((info, 1))
+    _add_judgement(worker, gathered)
+
+
+def _add_judgement(worker: Worker, gathered: Gathered) -> None:
+    """Add whether it answers and works; of a worker that is not up nothing is said."""
+    if worker.state is not State.UP or worker.responding is None:
+        return
+    answered = int(worker.responding)
+    gathered[catalogue.WORKER_RESPONDING].append(((worker.hostname,), answered))
+    gathered[catalogue.WORKER_WEDGED].extend(
+        ((worker.hostname, reason), int(worker.wedged == reason)) for reason in wedge.REASONS
+    )

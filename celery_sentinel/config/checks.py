@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from celery_sentinel import errors
 from celery_sentinel.config import addresses, durations, faults, schema, urls
@@ -15,6 +16,8 @@ Locate = Callable[[faults.Path], str]
 
 RESERVED_PATHS = ("/", "/-/healthy", "/-/ready", "/-/reload", "/api/v1/status")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+/?")
+# kombu looks for answers on Redis in turns of a second, on one of its queues at a time.
+_SHORTEST_TIMEOUT_ON_REDIS = durations.parse("1s")
 # RabbitMQ takes x-expires as milliseconds in 32 bits.
 _LONGEST_QUEUE_TTL = durations.parse("49d")
 
@@ -22,26 +25,60 @@ _LONGEST_QUEUE_TTL = durations.parse("49d")
 def check(config: schema.Config, locate: Locate) -> None:
     """Raise ConfigError for the first setting that cannot work; ``locate`` names its place."""
     _check_broker(config.broker, locate)
+    _check_management(config.broker, locate)
+    _check_result_backend(config, locate)
     _check_listen_addresses(config.web.listen_address, locate)
     _check_telemetry_path(config.web.telemetry_path, locate)
     _check_durations(config, locate)
+    _check_polling(config, locate)
     _check_buckets(config.tasks, locate)
 
 
 def _check_broker(broker: schema.Broker, locate: Locate) -> None:
     path = ("broker", "url")
-    try:
-        urls.check(broker.url)
-    except ValueError as error:
-        raise errors.ConfigError(f"{locate(path)}: broker.url: the URL {error}") from None
-    sentinel = urls.scheme_of(broker.url) == "sentinel"
-    if sentinel and not broker.transport_options.get("master_name"):
-        raise errors.ConfigError(
-            f"{locate(path)}: broker.url: the URL has the scheme 'sentinel', which needs the name "
-            "of the master; give broker.transport_options.master_name in the config file",
-        )
+    _check_url(urls.check, broker.url, path, locate)
+    _check_master(broker.url, broker.transport_options, path, locate)
     if broker.tls is not None:
         _check_tls(broker.tls, locate)
+
+
+def _check_url(checked: Callable[[str], None], url: str, path: faults.Path, locate: Locate) -> None:
+    try:
+        checked(url)
+    except ValueError as error:
+        raise errors.ConfigError(
+            f"{locate(path)}: {faults.dotted(path)}: the URL {error}"
+        ) from None
+
+
+def _check_master(
+    url: str, options: Mapping[str, object], path: faults.Path, locate: Locate
+) -> None:
+    if urls.scheme_of(url) == "sentinel" and not options.get("master_name"):
+        raise errors.ConfigError(
+            f"{locate(path)}: {faults.dotted(path)}: the URL has the scheme 'sentinel', which "
+            f"needs the name of the master; give {path[0]}.transport_options.master_name in the "
+            "config file",
+        )
+
+
+def _check_management(broker: schema.Broker, locate: Locate) -> None:
+    path = ("broker", "management_url")
+    if broker.management_url is None:
+        return
+    _check_url(urls.check_management, broker.management_url, path, locate)
+    if not urls.is_amqp(broker.url):
+        allowed = "none, unless broker.url is amqp or amqps: only RabbitMQ has a management API"
+        raise faults.found(locate(path), path, "a URL", allowed)
+
+
+def _check_result_backend(config: schema.Config, locate: Locate) -> None:
+    path = ("result_backend", "url")
+    url, options = config.result_backend.url, config.result_backend.transport_options
+    if url is not None:
+        checked = functools.partial(urls.check_result_backend, broker_url=config.broker.url)
+        _check_url(checked, url, path, locate)
+        _check_master(url, options, path, locate)
 
 
 def _check_tls(tls: schema.Tls, locate: Locate) -> None:
@@ -99,6 +136,10 @@ def _check_telemetry_path(text: str, locate: Locate) -> None:
 def _check_durations(config: schema.Config, locate: Locate) -> None:
     positive = {
         ("events", "queue_ttl"): config.events.queue_ttl,
+        ("queues", "forget_after"): config.queues.forget_after,
+        ("polling", "queues"): config.polling.queues,
+        ("polling", "workers"): config.polling.workers,
+        ("polling", "timeout"): config.polling.timeout,
         ("tasks", "ttl"): config.tasks.ttl,
         ("tasks", "grace"): config.tasks.grace,
         ("workers", "forget_after"): config.workers.forget_after,
@@ -110,6 +151,21 @@ def _check_durations(config: schema.Config, locate: Locate) -> None:
     if config.events.queue_ttl > _LONGEST_QUEUE_TTL:
         found = str(config.events.queue_ttl)
         raise faults.found(locate(path), path, found, f"at most {_LONGEST_QUEUE_TTL}")
+
+
+def _check_polling(config: schema.Config, locate: Locate) -> None:
+    polling = config.polling
+    path = ("polling", "timeout")
+    if urls.is_redis(config.broker.url) and polling.timeout < _SHORTEST_TIMEOUT_ON_REDIS:
+        allowed = (
+            f"at least {_SHORTEST_TIMEOUT_ON_REDIS} with Redis, where answers may come a second "
+            "late and would be lost"
+        )
+        raise faults.found(locate(path), path, str(polling.timeout), allowed)
+    path = ("polling", "workers")
+    if polling.workers < polling.timeout:
+        allowed = f"at least polling.timeout ({polling.timeout}), so that polls do not overlap"
+        raise faults.found(locate(path), path, str(polling.workers), allowed)
 
 
 def _check_buckets(tasks: schema.Tasks, locate: Locate) -> None:

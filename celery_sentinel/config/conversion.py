@@ -14,8 +14,8 @@ from celery_sentinel.config import document, durations, faults, schema
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The values of this section are shown nowhere: passwords stand among them.
-_SECRET_SECTION = "broker"  # noqa: S105 - the name of a section
+# The values of these sections are shown nowhere: passwords stand among them.
+_SECRET_SECTIONS = {"broker", "result_backend"}
 
 _WORDS = {
     bool: "true or false",
@@ -103,7 +103,7 @@ def _is_struct(kind: Any) -> bool:
 
 def _mismatch(node: document.Node, kind: Any, path: faults.Path) -> errors.ConfigError:
     value = node.plain()
-    secret = path[0] == _SECRET_SECTION
+    secret = path[0] in _SECRET_SECTIONS
     shown = isinstance(node.value, str | int | float) and not secret and "@" not in str(value)
     what = faults.quoted(value) if shown else faults.kind(value)
     allowed = _allowed(kind)

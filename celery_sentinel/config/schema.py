@@ -40,11 +40,26 @@ class Tls(Section, frozen=True, kw_only=True):
 
 
 class Broker(Section, frozen=True, kw_only=True):
-    """Where the events come from. ``transport_options`` are those of kombu."""
+    """Where the events come from. ``transport_options`` are those of kombu.
+
+    ``management_url`` is RabbitMQ's management API, such as http://localhost:15672: with it
+    unacked messages are known, and queues nobody named.
+    """
 
     url: str = "redis://localhost:6379/0"
     transport_options: dict[str, Any] = {}
     tls: Tls | None = None
+    management_url: Text | None = None
+
+
+class ResultBackend(Section, frozen=True, kw_only=True):
+    """Where Celery keeps results; watched only for being there.
+
+    ``transport_options`` are Celery's ``result_backend_transport_options``.
+    """
+
+    url: Text | None = None
+    transport_options: dict[str, Any] = {}
 
 
 class Web(Section, frozen=True, kw_only=True):
@@ -78,6 +93,18 @@ class Queues(Section, frozen=True, kw_only=True):
     watch: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ("*.pidbox", "*.celery.pidbox", "celeryev*", "celery_delayed_*")
     dead_letter: tuple[str, ...] = ()
+    forget_after: Seconds = Seconds(24 * 3600)
+
+
+class Polling(Section, frozen=True, kw_only=True):
+    """How often the broker is asked for queues and the workers for themselves.
+
+    ``timeout`` is how long a worker may take to answer; on Redis less than 1 s loses answers.
+    """
+
+    queues: Seconds = Seconds(5)
+    workers: Seconds = Seconds(30)
+    timeout: Seconds = Seconds(2)
 
 
 class Limits(Section, frozen=True, kw_only=True):
@@ -126,19 +153,22 @@ class Tasks(Section, frozen=True, kw_only=True):
 
 
 class Workers(Section, frozen=True, kw_only=True):
-    """Worker liveness."""
+    """Worker liveness; ``wedged_after`` is how long one may idle beside a backlog."""
 
     forget_after: Seconds = Seconds(24 * 3600)
+    wedged_after: Seconds = Seconds(60)
 
 
 class Config(Section, frozen=True, kw_only=True):
     """Everything the daemon can be told."""
 
     broker: Broker = Broker()
+    result_backend: ResultBackend = ResultBackend()
     web: Web = Web()
     log: Log = Log()
     events: Events = Events()
     queues: Queues = Queues()
+    polling: Polling = Polling()
     metrics: Metrics = Metrics()
     tasks: Tasks = Tasks()
     workers: Workers = Workers()

@@ -1,4 +1,4 @@
-"""Broker URLs: refuses at the start what kombu would refuse at every reconnect."""
+"""URLs of servers: refuses at the start what would fail at every attempt to connect."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ import kombu.transport
 _REDIS = {"redis", "rediss", "sentinel"}
 _AMQP = {"amqp", "amqps", "pyamqp", "librabbitmq"}
 _SOCKET = "redis+socket"
+RESULTS_OVER_BROKER = "rpc"
+RESULTS_IN_DATABASE = "db+"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 _OFTEN = (
     "redis, rediss, redis+socket, sentinel, amqp, amqps, memory, filesystem, "
     "and the other transports of kombu"
 )
+_RESULTS = "redis, rediss, redis+socket, sentinel, rpc, and db+ before an SQLAlchemy URL"
+_LEAVE_OUT = "leave the section result_backend out: nothing else needs it"
 _ENCODE = "a user or password with any of / ? # @ : % ; in it must be percent-encoded"
 
 
@@ -28,6 +32,16 @@ def supported() -> list[str]:
 def scheme_of(url: str) -> str:
     """Return the scheme of the first broker of ``url``."""
     return url.partition("://")[0]
+
+
+def is_redis(url: str) -> bool:
+    """Tell whether ``url`` is that of a Redis server, by whatever way."""
+    return scheme_of(url) in {*_REDIS, _SOCKET}
+
+
+def is_amqp(url: str) -> bool:
+    """Tell whether ``url`` is that of RabbitMQ."""
+    return scheme_of(url) in _AMQP
 
 
 def check(url: str) -> None:
@@ -47,6 +61,45 @@ def check(url: str) -> None:
         raise ValueError(
             f"mixes {' and '.join(sorted(families))}; brokers for failover must be of one kind",
         )
+
+
+def check_result_backend(url: str, broker_url: str) -> None:
+    """Raise ValueError unless ``url``, as Celery takes it, is of a result backend we can watch.
+
+    The words show nothing of a password.
+    """
+    scheme, mark, rest = url.partition("://")
+    if not mark or not _SCHEME.fullmatch(scheme):
+        raise ValueError(
+            f"has no scheme; write it as redis://HOST:PORT/DB, rpc:// or "
+            f"db+postgresql://HOST/DATABASE; {_ENCODE}",
+        )
+    if is_redis(url):
+        check(url)
+    elif scheme == RESULTS_OVER_BROKER:
+        if rest.strip("/"):
+            raise ValueError("names a host, but results by rpc:// go over the broker; write rpc://")
+        if not is_redis(broker_url) and not is_amqp(broker_url):
+            raise ValueError(
+                "is rpc://, which can be watched over Redis and RabbitMQ only, and broker.url is "
+                f"neither; {_LEAVE_OUT}",
+            )
+    elif not scheme.startswith(RESULTS_IN_DATABASE):
+        raise ValueError(f"has the scheme {scheme[:30]!r}; allowed: {_RESULTS}; else {_LEAVE_OUT}")
+
+
+def check_management(url: str) -> None:
+    """Raise ValueError unless ``url`` can be that of RabbitMQ's management API."""
+    scheme = url.partition("://")[0]
+    if scheme not in {"http", "https"}:
+        raise ValueError("is none of HTTP; write it as http://HOST:15672 or https://HOST:15671")
+    if _BLANK.search(url):
+        raise ValueError("holds white space or a control character; percent-encode or remove it")
+    parsed = _check_authority(url)
+    if not parsed.hostname:
+        raise ValueError(f"has no host; write it as {scheme}://HOST:PORT; {_ENCODE}")
+    if parsed.query:
+        raise ValueError("has a ? where none belongs; give the address alone, without a query")
 
 
 def _family(scheme: str) -> str:
@@ -79,6 +132,15 @@ def _check_scheme(scheme: str) -> None:
 
 
 def _check_network(url: str) -> None:
+    database = _check_authority(url).path.strip("/")
+    if scheme_of(url) in _REDIS and database and not re.fullmatch(r"[0-9]{1,5}", database):
+        raise ValueError(
+            f"has a path that is no database number; write it as redis://HOST:PORT/0; {_ENCODE}",
+        )
+
+
+def _check_authority(url: str) -> urllib.parse.SplitResult:
+    """Return the parts of a URL whose host and port can be read."""
     try:
         parsed = urllib.parse.urlsplit(url)
         port = parsed.port
@@ -88,9 +150,5 @@ def _check_network(url: str) -> None:
     if parsed.fragment or ("@" in beyond and "@" not in parsed.netloc):
         raise ValueError(f"has a # or @ where none belongs; {_ENCODE}")
     if port == 0:
-        raise ValueError("has the port 0; a broker listens on 1 to 65535")
-    database = parsed.path.strip("/")
-    if scheme_of(url) in _REDIS and database and not re.fullmatch(r"[0-9]{1,5}", database):
-        raise ValueError(
-            f"has a path that is no database number; write it as redis://HOST:PORT/0; {_ENCODE}",
-        )
+        raise ValueError("has the port 0; a server listens on 1 to 65535")
+    return parsed

@@ -7,12 +7,23 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import exceptions, queues, records, series, tasks, workers
+from celery_sentinel.fleet import (
+    answers,
+    backlog,
+    exceptions,
+    polls,
+    queues,
+    records,
+    series,
+    tasks,
+    wedge,
+    workers,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from celery_sentinel import events
+    from celery_sentinel import events, readings
     from celery_sentinel.fleet.worker import Worker
 
 STALL = 5.0  # seconds between two calls after which it is we who were asleep
@@ -93,6 +104,19 @@ class Fleet:
             ),
             record_table=self.records,
         )
+        self.backlog = backlog.Backlog(
+            queue_table=self.queues, record_table=self.records, interval=config.polling.queues
+        )
+        self.answers = answers.Answers(
+            worker_table=self.workers,
+            queue_table=self.queues,
+            record_table=self.records,
+            tracker=self.tracker,
+            interval=config.polling.workers,
+        )
+        self.polls: dict[str, polls.Poll] = {}
+        self._wedged_after = float(config.workers.wedged_after)
+        self._forget_queues_after = float(config.queues.forget_after)
         self._wall = 0.0
         self._last_tick: float | None = None
         self._kinds = {
@@ -142,6 +166,51 @@ class Fleet:
             self.tracker.now = now
             self.workers.tick(now, listening=listening)
             self.records.sweep(now, wall)
+            self.backlog.expire(now)
+            self.answers.expire(now)
+
+    def apply_reading(self, reading: readings.BrokerReading, now: float, wall: float) -> None:
+        """Take over what a poll of the queues found. Takes the lock."""
+        with self.lock:
+            self.backlog.apply(reading, now, wall)
+            for worker in self.workers:
+                wedge.judge(worker, self.queues, now, after=self._wedged_after)
+
+    def apply_answers(
+        self,
+        found: Sequence[readings.WorkerReading],
+        *,
+        asked_at: float,
+        now: float,
+        wall: float,
+        among: Sequence[str] | None = None,
+    ) -> None:
+        """Take over what workers answered, of those ``among`` or of all. Takes the lock."""
+        with self.lock:
+            self.answers.apply(found, asked_at=asked_at, now=now, wall=wall, among=among)
+            self._note_last_sent()
+            self.queues.forget(wall - self._forget_queues_after)
+
+    def note_queues(self, found: Iterable[tuple[str, str]], wall: float) -> None:
+        """Remember queues the broker knows of, as (name, source) pairs. Takes the lock."""
+        with self.lock:
+            for name, source in found:
+                self.queues.note(name, source, wall)
+
+    def note_poll(self, poller: str, *, duration: float, success: bool, wall: float) -> None:
+        """Note how a poll went. Takes the lock."""
+        with self.lock:
+            poll = self.polls.get(poller)
+            if poll is None:
+                poll = self.polls[poller] = polls.Poll()
+            poll.note(duration=duration, success=success, wall=wall)
+
+    def _note_last_sent(self) -> None:
+        """Let a queue live while tasks are sent to it."""
+        for one in self.series:
+            queue = self.queues.by_name.get(one.queue_name)
+            if queue is not None:
+                queue.mentioned_at = max(queue.mentioned_at, one.last_sent)
 
     def resubscribed(self, now: float) -> None:
         """Note that the stream stands again. Takes the lock."""
@@ -156,6 +225,8 @@ class Fleet:
                 ignore=config.queues.ignore,
                 dead_letter=config.queues.dead_letter,
             )
+            self._forget_queues_after = float(config.queues.forget_after)
+            self._wedged_after = float(config.workers.wedged_after)
             self.tracker.classifier = exceptions.Classifier(
                 (rule.match, rule.category) for rule in config.tasks.categories
             )

@@ -9,7 +9,7 @@ from celery_sentinel.fleet import exceptions, labels
 from celery_sentinel.fleet.series import CLOSED
 
 if TYPE_CHECKING:
-    from celery_sentinel import events
+    from celery_sentinel import events, readings
     from celery_sentinel.fleet import queues
     from celery_sentinel.fleet.records import TaskRecord
     from celery_sentinel.fleet.series import SeriesTable, TaskSeries
@@ -55,6 +55,12 @@ class Places:
             if name is not None:
                 return self._series.find(name, self._queues.infer(name, worker), worker.hostname)
         return self.orphan(event, worker)
+
+    def active(self, task: readings.ActiveTask, worker: Worker) -> TaskSeries:
+        """Return the series of a task that its worker says it runs."""
+        name = task.name or labels.UNKNOWN
+        queue = task.queue or self._queues.infer(name, worker)
+        return self._series.find(name, queue, worker.hostname)
 
     def move(self, record: TaskRecord, event: events.Event, worker: Worker) -> TaskSeries:
         """Put a record where its ``task-received`` says it belongs, and return that series."""

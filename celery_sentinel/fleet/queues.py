@@ -21,14 +21,45 @@ _AMBIGUOUS = ""
 
 
 class Queue:
-    """A queue that is known, by which sources, and what it is for."""
+    """A queue that is known, by which sources, what it is for, and what polls found in it.
 
-    __slots__ = ("name", "role", "sources")
+    ``mentioned_at`` and ``oldest_at`` are epoch seconds, ``read_at`` is monotonic. What a poll
+    did not tell is None; ``first_seen`` remembers since when (epoch) a message has been at a
+    tail of it.
+    """
+
+    __slots__ = (
+        "by_priority",
+        "consumers",
+        "first_seen",
+        "length",
+        "mentioned_at",
+        "name",
+        "oldest_at",
+        "oldest_source",
+        "read_at",
+        "role",
+        "sources",
+        "unacked",
+    )
 
     def __init__(self, name: str, role: str) -> None:
         self.name = name
         self.role = role
         self.sources: set[str] = set()
+        self.mentioned_at = 0.0
+        self.first_seen: dict[str, float] = {}
+        self.read_at: float | None = None
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what polls found: it is too old to be true."""
+        self.length: int | None = None
+        self.by_priority: dict[str, int] = {}
+        self.unacked: int | None = None
+        self.consumers: int | None = None
+        self.oldest_at: float | None = None
+        self.oldest_source: str | None = None
 
 
 class QueueTable:
@@ -59,17 +90,22 @@ class QueueTable:
         self._ignore = tuple(ignore)
         self._dead_letter = tuple(dead_letter)
         self._unlisted.clear()
-        known = {name: queue.sources - {"config"} for name, queue in self.by_name.items()}
+        known = dict(self.by_name)
         self.by_name.clear()
         literal = [name for name in dead_letter if not set("*?[") & set(name)]
         for name in (*watch, *literal):
             self.note(name, "config", listed=True)
-        for name, sources in known.items():
-            for source in sources:
-                self.note(name, source)
+        for name, old in known.items():
+            for source in old.sources - {"config"}:
+                self.note(name, source, old.mentioned_at)
+            if (new := self.by_name.get(name)) is not None:
+                old.role, old.sources = new.role, new.sources
+                self.by_name[name] = old
 
-    def note(self, name: str, source: str, *, listed: bool = False) -> None:
-        """Remember that ``source`` names this queue; a ``listed`` one cannot be ignored."""
+    def note(
+        self, name: str, source: str, mentioned_at: float = 0.0, *, listed: bool = False
+    ) -> None:
+        """Remember that ``source`` named this queue; a ``listed`` one cannot be ignored."""
         queue = self.by_name.get(name)
         if queue is None:
             if name in self._unlisted:
@@ -78,6 +114,13 @@ class QueueTable:
             if queue is None:
                 return
         queue.sources.add(source)
+        queue.mentioned_at = max(queue.mentioned_at, mentioned_at)
+
+    def forget(self, before: float) -> None:
+        """Drop the queues that nobody has mentioned since ``before`` (epoch) nor configured."""
+        for name, queue in list(self.by_name.items()):
+            if queue.mentioned_at < before and "config" not in queue.sources:
+                del self.by_name[name]
 
     def _admit(self, name: str, *, listed: bool) -> Queue | None:
         if name in self.by_name:
@@ -107,11 +150,11 @@ class QueueTable:
         if name is not None:
             learnt = self._learnt.get(name)
             if learnt != queue:
-                self._learn(name, queue, learnt)
+                self._learn(name, queue, learnt, event.timestamp)
         return queue
 
-    def _learn(self, name: str, queue: str, learnt: str | None) -> None:
-        self.note(queue, "event")
+    def _learn(self, name: str, queue: str, learnt: str | None, at: float) -> None:
+        self.note(queue, "event", at)
         if learnt is not None:
             self._learnt[name] = _AMBIGUOUS
         elif len(self._learnt) < self.limit * 10 and len(name) <= labels.MAX_LENGTH:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
-    from celery_sentinel import events
+    from celery_sentinel import events, readings
     from celery_sentinel.fleet import exceptions, queues, records, workers
     from celery_sentinel.fleet.records import TaskRecord
     from celery_sentinel.fleet.worker import Worker
@@ -262,6 +262,10 @@ class Tracker:
         for uuid, record in list(worker.running.items()):
             if record.seen < before:
                 self._records.close(uuid, record, self.now)
+
+    def series_of_active(self, task: readings.ActiveTask, worker: Worker) -> TaskSeries:
+        """Return the series of a task that a worker says it runs and no event told of."""
+        return self._places.active(task, worker)
 
     def _ending(self, event: events.Event) -> tuple[TaskRecord | None, TaskSeries]:
         worker = self._worker.get(event.hostname) or self._workers.find(event.hostname)

@@ -30,6 +30,8 @@ class Worker:
     __slots__ = (
         "active",
         "announced_at",
+        "answered_at",
+        "concurrency",
         "duplicate",
         "events_enabled",
         "fell_back",
@@ -39,21 +41,32 @@ class Worker:
         "idle_at",
         "interval",
         "loadavg",
+        "max_rss_bytes",
+        "missing",
         "offline_at",
         "pid",
+        "pool",
+        "prefetch_count",
         "processed",
         "processed_by_pid",
         "queues",
+        "reserved",
+        "responding",
         "restarts",
         "running",
+        "scheduled",
         "skews",
+        "stalled_at",
+        "stalled_since",
         "started_at",
         "state",
         "sw_sys",
         "sw_ver",
         "task_heard",
         "task_heard_at_progress",
+        "unanswered",
         "unexplained_progress",
+        "wedged",
     )
 
     def __init__(self, hostname: str) -> None:
@@ -80,9 +93,33 @@ class Worker:
         self.events_enabled: bool | None = None
         self.unexplained_progress = False
         self.idle_at: float | None = None  # monotonic: the last heartbeat, if its active was 0
-        self.queues: tuple[str, ...] | None = None  # what it consumes, once a poll has told
         self.running: dict[str, records.TaskRecord] = {}
         self.skews: deque[float] = deque(maxlen=SKEW_WINDOW)
+        self.clear_answers()
+
+    def clear_answers(self) -> None:
+        """Forget what the process answered: it is another one now."""
+        self.answered_at: float | None = None  # monotonic
+        self.responding: bool | None = None  # answered the last poll
+        self.unanswered = 0  # polls in a row
+        self.pool: str | None = None
+        self.concurrency: int | None = None
+        self.prefetch_count: int | None = None
+        self.max_rss_bytes: int | None = None
+        self.queues: tuple[str, ...] | None = None  # what it consumes
+        self.reserved: int | None = None
+        self.scheduled: int | None = None
+        self.missing: frozenset[str] = frozenset()  # ran by its events, not by its last answer
+        self.wedged: str | None = None  # why it seems to be stuck
+        self.stalled_at: int | None = None  # what it had processed when its stall began
+        self.stalled_since: float | None = None  # monotonic
+
+    @property
+    def free_slots(self) -> int | None:
+        """How many more tasks it could run; None while that is unknown."""
+        if self.concurrency is None or self.active is None:
+            return None
+        return max(0, self.concurrency - self.active)
 
     @property
     def last_heard(self) -> float:

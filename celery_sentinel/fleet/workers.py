@@ -18,6 +18,8 @@ LAG_WINDOW = 30.0  # seconds
 PIDS_REMEMBERED = 8
 GOODBYE_MEMORY = 3600.0  # seconds; longer than any stale event takes, shorter than a day's fleet
 MAX_COUNT = 2**63
+SOLO = "solo"
+SOLO_PATIENCE = 900.0  # seconds; longer than most tasks
 RETURN_PATIENCE = 60.0  # seconds; a worker waits up to half a minute between two attempts
 
 
@@ -172,6 +174,7 @@ class WorkerTable:
         worker.pid = pid
         worker.skews.clear()
         worker.processed_by_pid[pid] = 0
+        worker.clear_answers()
         if len(worker.processed_by_pid) > PIDS_REMEMBERED:
             del worker.processed_by_pid[next(iter(worker.processed_by_pid))]
         self._on_lost(worker)
@@ -233,7 +236,8 @@ class WorkerTable:
                 self._on_lost(worker)
                 del self.by_hostname[worker.hostname]
             elif silence > worker.patience and worker.state in {State.UP, State.UNHEARD}:
-                self._fell_silent(worker, listening=listening and self._is_judged(worker, now))
+                judged = listening and self._is_judged(worker, now)
+                self._fell_silent(worker, listening=judged)
         while self._lags and now - self._lags[0][0] > LAG_WINDOW:
             self._lags.popleft()
 
@@ -242,12 +246,18 @@ class WorkerTable:
             worker.state = State.UNHEARD
         elif worker.heartbeat_at is not None:
             worker.state = State.LOST
-            worker.active = None
+            worker.active = worker.wedged = None
             self.lost += 1
             self._on_lost(worker)
 
     def _is_judged(self, worker: Worker, now: float) -> bool:
-        """Tell whether silence counts: not yet, while a worker may be coming back after a gap."""
+        """Tell whether silence counts.
+
+        Not while a worker may be coming back after a gap; nor, for long, that of the pool solo,
+        whose only thread neither beats nor answers while it runs a task.
+        """
+        if worker.pool == SOLO and now - worker.last_heard < SOLO_PATIENCE:
+            return False
         since = now - self._resubscribed_at
         return worker.last_heard >= self._resubscribed_at or since > RETURN_PATIENCE
 

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 from celery_sentinel import __version__, status
 from celery_sentinel.collectors import portions
 from celery_sentinel.collectors import tasks as collected
-from celery_sentinel.fleet import labels
-from celery_sentinel.fleet.series import RECEIVED, SENT, STARTED
 from celery_sentinel.fleet.worker import State, Worker
+from celery_sentinel.summary import notes, queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from celery_sentinel.fleet import model, series, stream
+    from celery_sentinel.fleet.backlog import Backlog
 
 MOST_TASKS = 15
 MOST_WORKERS = 200
-MOST_QUEUES = 200
 
 
 def build(
@@ -29,9 +28,8 @@ def build(
     now, wall = time.monotonic(), time.time()
     with fleet.lock.reading():
         known = [worker for worker in fleet.workers if worker.state is not State.OFFLINE]
-        known.sort(key=lambda worker: (worker.state is not State.LOST, worker.hostname))
+        known.sort(key=_urgency)
         all_workers = tuple(_worker(worker, now) for worker in known[:MOST_WORKERS])
-        all_queues = {q.name: (q.role, tuple(sorted(q.sources))) for q in fleet.queues}
         total = sum(fleet.event_counts.values())
         tracked = len(fleet.records.by_id)
         last_event_at = fleet.last_event_at
@@ -47,7 +45,7 @@ def build(
         started=started,
         uptime_seconds=wall - started,
         ready=ready,
-        broker=_broker(connection, now),
+        broker=_broker(connection, fleet.backlog, now),
         events=status.EventsStatus(
             total=total,
             rejected={reason: count for reason, count in rejected.items() if count},
@@ -55,14 +53,19 @@ def build(
             tracked_tasks=tracked,
         ),
         workers=all_workers,
-        queues=_queues(all_queues, all_series),
+        queues=queues.build(fleet, all_series, wall),
         busiest=_top(tasks, lambda task: task.received or task.sent),
         failing=_top((t for t in tasks if t.failed), lambda task: task.failed),
-        notes=_notes(fleet, connection, known, all_series),
+        notes=notes.build(fleet, connection, known, all_series),
     )
 
 
-def _broker(connection: stream.Stream, now: float) -> status.BrokerStatus:
+def _urgency(worker: Worker) -> tuple[bool, bool, str]:
+    """Order the lost first, then the wedged."""
+    return worker.state is not State.LOST, worker.wedged is None, worker.hostname
+
+
+def _broker(connection: stream.Stream, backlog: Backlog, now: float) -> status.BrokerStatus:
     return status.BrokerStatus(
         url=connection.url,
         transport=connection.transport,
@@ -71,6 +74,9 @@ def _broker(connection: stream.Stream, now: float) -> status.BrokerStatus:
         last_error=connection.last_error,
         gaps=sum(connection.gaps.values()),
         gap_seconds=connection.gap_seconds(now),
+        round_trip_seconds=backlog.round_trip,
+        unacked=backlog.unacked,
+        delayed=backlog.delayed,
     )
 
 
@@ -86,6 +92,13 @@ def _worker(worker: Worker, now: float) -> status.WorkerStatus:
         events_enabled=worker.events_enabled,
         version=worker.sw_ver,
         system=worker.sw_sys,
+        responding=worker.responding,
+        wedged=worker.wedged,
+        pool=worker.pool,
+        concurrency=worker.concurrency,
+        tasks_reserved=worker.reserved,
+        tasks_scheduled=worker.scheduled,
+        queues=worker.queues,
     )
 
 
@@ -114,83 +127,3 @@ def _task(
 
 def _top(tasks: Iterable[status.TaskStatus], key: object) -> tuple[status.TaskStatus, ...]:
     return tuple(sorted(tasks, key=key, reverse=True)[:MOST_TASKS])  # type: ignore[call-overload]
-
-
-def _queues(
-    roles: dict[str, tuple[str, tuple[str, ...]]], all_series: list[series.TaskSeries]
-) -> tuple[status.QueueStatus, ...]:
-    """Return the queues with known role and sources, those only tasks name, what is in flight."""
-    in_flight: dict[str, list[int]] = {}
-    for one in all_series:
-        counts = in_flight.setdefault(one.queue_name, [0] * len(one.in_flight))
-        for state, count in enumerate(one.in_flight):
-            counts[state] += count
-    names = sorted({*roles, *in_flight} - {labels.UNKNOWN}) + (
-        [labels.UNKNOWN] if labels.UNKNOWN in in_flight else []
-    )
-    found = []
-    for name in names[:MOST_QUEUES]:
-        role, sources = roles.get(name, ("work", ()))
-        counts = in_flight.get(name, [0] * (STARTED + 1))
-        found.append(
-            status.QueueStatus(
-                queue_name=name,
-                role=role,
-                sources=sources,
-                sent=counts[SENT],
-                received=counts[RECEIVED],
-                started=counts[STARTED],
-            )
-        )
-    return tuple(found)
-
-
-def _notes(
-    fleet: model.Fleet,
-    connection: stream.Stream,
-    known: list[Worker],
-    all_series: list[series.TaskSeries],
-) -> tuple[str, ...]:
-    """Say in plain words why something may be missing."""
-    notes = []
-    if not connection.up:
-        why = f": {connection.last_error}" if connection.last_error else ""
-        notes.append(f"The broker cannot be reached{why}. We go on trying.")
-    notes.extend(_worker_notes(known))
-    if all_series and not any(one.sent for one in all_series):
-        notes.append(
-            "No task-sent event has been seen, so queue waits are missing and queues may be "
-            "unknown: set task_send_sent_event = True in the producers."
-        )
-    if any(one.name == labels.UNKNOWN for one in all_series):
-        notes.append(
-            "Tasks under the name 'unknown' had begun before we listened, or their task-received "
-            "event was lost."
-        )
-    overflow = fleet.series.names.overflow + fleet.series.queues.overflow + fleet.workers.overflow
-    if overflow or fleet.series.series_overflow:
-        notes.append(
-            "A label has reached its limit and the rest is counted under '__other__': see "
-            "celery_sentinel_label_overflow_total and metrics.limits."
-        )
-    return tuple(notes)
-
-
-def _worker_notes(known: list[Worker]) -> list[str]:
-    notes = []
-    for worker in known[:MOST_WORKERS]:
-        if worker.events_enabled is False:
-            notes.append(
-                f"Worker {worker.hostname} runs tasks but sends no task events: start it with -E, "
-                "or leave events.enable on."
-            )
-        if worker.duplicate:
-            notes.append(
-                f"Two workers call themselves {worker.hostname}: give each its own name with -n."
-            )
-        if worker.state is State.UNHEARD and worker.heartbeat_at is None:
-            notes.append(
-                f"Worker {worker.hostname} sends no heartbeats (--without-heartbeat?), so "
-                "whether it is up cannot be known."
-            )
-    return notes

@@ -1,0 +1,159 @@
+"""What workers answer about themselves, and what it says about the tasks they run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery_sentinel.fleet import labels
+from celery_sentinel.fleet.series import CLOSED, STARTED
+from celery_sentinel.fleet.worker import State
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from celery_sentinel import readings
+    from celery_sentinel.fleet import queues, records, tasks, workers
+    from celery_sentinel.fleet.worker import Worker
+
+INTERVALS_KEPT = 3
+MAX_COUNT = 2**63
+# An answer and the events of the same moment may overtake each other by so much, in seconds.
+MARGIN = 3.0
+
+
+class Answers:
+    """Takes over what workers answered; ``interval`` is that of the poll, in seconds.
+
+    What a worker is (its pool, its slots, its queues) is kept while it does not answer; what it
+    holds at the moment is dropped after three intervals.
+    """
+
+    def __init__(
+        self,
+        *,
+        worker_table: workers.WorkerTable,
+        queue_table: queues.QueueTable,
+        record_table: records.RecordTable,
+        tracker: tasks.Tracker,
+        interval: float,
+    ) -> None:
+        self.interval = interval
+        self.known_at: float | None = None  # monotonic: the last poll that was answered
+        self._workers = worker_table
+        self._queues = queue_table
+        self._records = record_table
+        self._tracker = tracker
+
+    def apply(
+        self,
+        found: Iterable[readings.WorkerReading],
+        *,
+        asked_at: float,
+        now: float,
+        wall: float,
+        among: Collection[str] | None = None,
+    ) -> None:
+        """Take over one round: asked at monotonic ``asked_at``, done at ``now``.
+
+        Only the workers ``among`` were asked, or all; of those the silent ones are noted.
+        """
+        by_hostname = {labels.clean(reading.hostname): reading for reading in found}
+        for hostname, reading in by_hostname.items():
+            worker = self._workers.find(hostname)
+            if worker is not self._workers.overflowed:
+                self._note(worker, reading, asked_at=asked_at, now=now, wall=wall)
+        for worker in self._workers:
+            asked = among is None or worker.hostname in among
+            if asked and worker.hostname not in by_hostname and worker.state is State.UP:
+                worker.responding = False
+                worker.unanswered += 1
+        if among is None:
+            self.known_at = now
+
+    def expire(self, now: float) -> None:
+        """Drop what is too old to be true."""
+        limit = now - INTERVALS_KEPT * self.interval
+        if self.known_at is not None and self.known_at < limit:
+            self.known_at = None
+        for worker in self._workers:
+            if worker.answered_at is not None and worker.answered_at < limit:
+                worker.reserved = worker.scheduled = None
+                if self.known_at is None:
+                    worker.responding = None
+
+    def _note(
+        self,
+        worker: Worker,
+        reading: readings.WorkerReading,
+        *,
+        asked_at: float,
+        now: float,
+        wall: float,
+    ) -> None:
+        worker.answered_at = now
+        worker.responding, worker.unanswered = True, 0
+        worker.duplicate = worker.duplicate or reading.answers > 1
+        worker.pool = reading.pool or worker.pool
+        worker.concurrency = _count(reading.concurrency, worker.concurrency)
+        worker.prefetch_count = _count(reading.prefetch_count, worker.prefetch_count)
+        worker.max_rss_bytes = _count(reading.max_rss_bytes, worker.max_rss_bytes)
+        worker.reserved, worker.scheduled = reading.reserved, reading.scheduled
+        if reading.queues is not None:
+            worker.queues = tuple(labels.clean(name) for name in reading.queues)
+            for name in worker.queues:
+                self._queues.note(name, "inspect", wall)
+        if reading.active is not None and reading.answers == 1:
+            self._reconcile(worker, reading.active, asked_at=asked_at, now=now)
+
+    def _reconcile(
+        self,
+        worker: Worker,
+        active: tuple[readings.ActiveTask, ...],
+        *,
+        asked_at: float,
+        now: float,
+    ) -> None:
+        """Make what the tracker takes for running agree with what the worker says it runs.
+
+        Twice in a row not among them, and started well before we asked: the end was not heard.
+        """
+        ids = {task.task_id for task in active}
+        gone = {
+            uuid
+            for uuid, record in worker.running.items()
+            if uuid not in ids and record.seen < asked_at - MARGIN
+        }
+        for uuid in gone & worker.missing:
+            record = worker.running.get(uuid)
+            if record is not None:
+                self._records.close(uuid, record, now)
+        worker.missing = frozenset(gone - worker.missing)
+        for task in active:
+            self._runs(worker, task, asked_at=asked_at, now=now)
+
+    def _runs(
+        self, worker: Worker, task: readings.ActiveTask, *, asked_at: float, now: float
+    ) -> None:
+        """Note that a task runs, even if its events were lost or came before our time."""
+        record = self._records.by_id.get(task.task_id)
+        if record is None:
+            series = self._tracker.series_of_active(task, worker)
+            record = self._records.insert(task.task_id, series, worker, STARTED, now)
+            if record is None:
+                return
+        elif record.state != STARTED:
+            if record.seen > asked_at - MARGIN:
+                return  # its events are newer than the answer
+            if record.state == CLOSED:
+                record.series.in_flight[STARTED] += 1
+                record.state = STARTED
+            else:
+                self._records.leave(task.task_id, record, STARTED, now)
+        record.seen = now
+        record.started = record.started or task.started_at
+        record.worker = worker
+        worker.running[task.task_id] = record
+
+
+def _count(value: int | None, otherwise: int | None) -> int | None:
+    return value if value is not None and 0 <= value < MAX_COUNT else otherwise

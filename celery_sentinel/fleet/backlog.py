@@ -1,0 +1,90 @@
+"""What waits in the broker, as the last polls found it, and how long it has waited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery_sentinel.fleet.series import SENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from celery_sentinel import readings
+    from celery_sentinel.fleet import queues, records
+
+INTERVALS_KEPT = 3
+
+
+class Backlog:
+    """Takes over readings of the broker; drops what three intervals of failure have aged.
+
+    ``interval`` is that of the poll, in seconds. The four figures about the broker are None
+    while they are unknown.
+    """
+
+    def __init__(
+        self, *, queue_table: queues.QueueTable, record_table: records.RecordTable, interval: float
+    ) -> None:
+        self.interval = interval
+        self._queues = queue_table
+        self._records = record_table
+        self._read_at: float | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self.round_trip: float | None = None
+        self.unacked: int | None = None
+        self.oldest_unacked_at: float | None = None
+        self.delayed: int | None = None
+
+    def apply(self, reading: readings.BrokerReading, now: float, wall: float) -> None:
+        """Take over a reading made at monotonic ``now`` and epoch ``wall``."""
+        self._read_at = now
+        self.round_trip = reading.round_trip
+        self.unacked = reading.unacked
+        self.oldest_unacked_at = reading.oldest_unacked_at
+        self.delayed = reading.delayed
+        for name, found in reading.queues.items():
+            queue = self._queues.by_name.get(name)
+            if queue is not None:
+                self._apply_one(queue, found, now, wall)
+
+    def _apply_one(
+        self, queue: queues.Queue, found: readings.QueueReading, now: float, wall: float
+    ) -> None:
+        queue.clear()
+        queue.read_at = now
+        queue.length = found.length
+        queue.by_priority = found.by_priority
+        queue.unacked = found.unacked
+        queue.consumers = found.consumers
+        known = queue.first_seen
+        queue.first_seen = {
+            tail.task_id: known.get(tail.task_id, wall)
+            for tail in found.tails
+            if tail.task_id is not None
+        }
+        ages = [age for tail in found.tails for age in self._ages(queue, tail)]
+        if ages:
+            queue.oldest_at, queue.oldest_source = min(ages)
+
+    def _ages(self, queue: queues.Queue, tail: readings.Tail) -> Iterator[tuple[float, str]]:
+        """Yield since when the message at a tail has waited, by the best evidence there is."""
+        record = None if tail.task_id is None else self._records.by_id.get(tail.task_id)
+        if record is not None and record.state == SENT and record.sent:
+            yield record.sent, "tracked"
+        elif tail.enqueued_at is not None:
+            yield tail.enqueued_at, "header"
+        elif tail.task_id is not None:
+            yield queue.first_seen[tail.task_id], "observed"
+
+    def expire(self, now: float) -> None:
+        """Drop what was read more than three intervals ago: unknown is absent."""
+        limit = now - INTERVALS_KEPT * self.interval
+        if self._read_at is not None and self._read_at < limit:
+            self._read_at = None
+            self._clear()
+        for queue in self._queues:
+            if queue.read_at is not None and queue.read_at < limit:
+                queue.read_at = None
+                queue.clear()

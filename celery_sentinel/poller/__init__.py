@@ -1,0 +1,1 @@
+"""The asking threads: what the event stream does not bring, off the scrape and event paths."""

@@ -1,0 +1,98 @@
+"""A thread that asks one kind of question again and again, and survives every answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from celery_sentinel import errors, logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from celery_sentinel.fleet import model, stream
+
+PULSE = 0.5  # seconds between two looks at the clock
+
+
+class Question(Protocol):
+    """What a loop asks. ``name`` is the value of the label ``poller``."""
+
+    name: str
+
+    def due(self, now: float) -> bool:
+        """Tell whether it is time to ask (monotonic ``now``)."""
+
+    def ask(self) -> None:
+        """Ask and note the answer; raises ``errors.BrokerError`` when there is none."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+class Loop:
+    """Runs one question in one thread: timed, counted, and never ended by a failure.
+
+    ``beat`` is the monotonic time of the last turn.
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        *,
+        fleet: model.Fleet,
+        connection: stream.Stream,
+        scrub: Callable[[str], str],
+    ) -> None:
+        self.name = question.name
+        self.beat = time.monotonic()
+        self._question = question
+        self._fleet = fleet
+        self._connection = connection
+        self._scrub = scrub
+        self._stopping = threading.Event()
+        self._log = logs.get(__name__)
+        self._failing = False
+
+    def stop(self) -> None:
+        """Ask the thread to end; it does after the question under way."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Ask whenever it is due, until stopped."""
+        try:
+            while not self._stopping.is_set():
+                self.beat = time.monotonic()
+                if self._question.due(self.beat):
+                    self._ask_once()
+                self._stopping.wait(PULSE)
+        finally:
+            self._question.close()
+
+    def _ask_once(self) -> None:
+        begun = time.monotonic()
+        problem = None
+        try:
+            self._question.ask()
+        except errors.BrokerError as error:
+            problem = self._scrub(str(error))
+        except Exception as error:  # noqa: BLE001 -- a library's own; the next poll may do better
+            problem = self._scrub(f"{type(error).__name__}: {error}")
+            self._connection.failures[self.name] += 1
+            self._question.close()
+        self._fleet.note_poll(
+            self.name,
+            duration=time.monotonic() - begun,
+            success=problem is None,
+            wall=time.time(),
+        )
+        self._tell(problem)
+
+    def _tell(self, problem: str | None) -> None:
+        """Log a change of state, not each attempt."""
+        if problem is not None and not self._failing:
+            self._log.warning("poll_failing", poller=self.name, error=problem)
+        elif problem is None and self._failing:
+            self._log.info("poll_recovered", poller=self.name)
+        self._failing = problem is not None

@@ -1,0 +1,146 @@
+"""Asks the workers what they are and hold, and to send task events where they do not."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from celery_sentinel import errors, logs
+from celery_sentinel.fleet.worker import State
+
+if TYPE_CHECKING:
+    from celery_sentinel.brokers import control
+    from celery_sentinel.fleet import model, stream
+
+NEW_WORKER_AFTER = 2.0  # seconds a new worker gets to listen before it is asked out of turn
+# A worker says hello before it listens to commands, so the first request may go unheard.
+EVENTS_TWICE_AFTER = 5.0  # seconds
+EVENTS_AGAIN_AFTER = 30.0  # seconds, while the worker is known to send no task events
+
+
+class _Asked(NamedTuple):
+    """When (monotonic) which process was asked last, and whether that was not the first time."""
+
+    pid: int | None
+    at: float
+    twice: bool
+
+
+class _Known(NamedTuple):
+    """What matters here of a worker that is up."""
+
+    hostname: str
+    pid: int | None
+    enabled: bool | None
+
+
+class WorkerPoll:
+    """The questions to workers; ``enable`` may be switched while running.
+
+    Each process is asked for task events twice, and again while it is known to send none. The
+    setting does not outlive the process, so a new process id is asked anew.
+    """
+
+    name = "workers"
+
+    def __init__(
+        self,
+        asking: control.Control,
+        fleet: model.Fleet,
+        connection: stream.Stream,
+        *,
+        interval: float,
+        timeout: float,
+        enable: bool,
+    ) -> None:
+        self.enable = enable
+        self._control = asking
+        self._fleet = fleet
+        self._connection = connection
+        self._interval = interval
+        self._timeout = timeout
+        self._next = 0.0
+        self._first_seen: dict[tuple[str, int | None], float] = {}
+        self._asked: dict[str, _Asked] = {}
+        self._log = logs.get(__name__)
+
+    def due(self, now: float) -> bool:
+        """Tell whether a round is due, for all or for newcomers; requests events on the way."""
+        known = self._known()
+        self._note_newcomers(known, now)
+        if self.enable and self._connection.up:
+            self._request_events(known, now)
+        return now >= self._next or bool(self._newcomers(now))
+
+    def ask(self) -> None:
+        """Ask everybody everything, or newcomers out of turn, and note the answers."""
+        asked_at = time.monotonic()
+        among = None
+        if asked_at >= self._next:
+            self._next = asked_at + self._interval
+        else:
+            among = self._newcomers(asked_at)
+        self._first_seen = {key: float("inf") for key in self._first_seen}  # all are asked now
+        expected = len(self._known()) if among is None else len(among)
+        found = self._control.ask(expected=expected, timeout=self._timeout, among=among)
+        self._fleet.apply_answers(
+            found, asked_at=asked_at, now=time.monotonic(), wall=time.time(), among=among
+        )
+
+    def _note_newcomers(self, known: list[_Known], now: float) -> None:
+        """Remember since when each process is known; for one that was asked that is no matter."""
+        self._first_seen = {
+            (one.hostname, one.pid): self._first_seen.get((one.hostname, one.pid), now)
+            for one in known
+        }
+
+    def _newcomers(self, now: float) -> list[str]:
+        """Return the processes that have not been asked and have had time to listen."""
+        return [
+            hostname
+            for (hostname, _), since in self._first_seen.items()
+            if now - since >= NEW_WORKER_AFTER
+        ]
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._control.close()
+
+    def _known(self) -> list[_Known]:
+        with self._fleet.lock.reading():
+            return [
+                _Known(worker.hostname, worker.pid, worker.events_enabled)
+                for worker in self._fleet.workers
+                if worker.state is State.UP
+            ]
+
+    def _request_events(self, known: list[_Known], now: float) -> None:
+        alive = {one.hostname for one in known}
+        self._asked = {name: asked for name, asked in self._asked.items() if name in alive}
+        silent = [one for one in known if self._is_silent(one, now)]
+        if not silent:
+            return
+        hostnames = [one.hostname for one in silent]
+        for one in silent:
+            earlier = self._asked.get(one.hostname)
+            again = earlier is not None and earlier.pid == one.pid
+            self._asked[one.hostname] = _Asked(one.pid, now, twice=again)
+        try:
+            self._control.tell("enable_events", hostnames)
+        except errors.BrokerError as error:
+            self._connection.control["failed"] += 1
+            self._log.warning("enable_events_failed", error=str(error), workers=hostnames)
+            return
+        self._connection.control["asked"] += len(silent)
+        self._log.info("enable_events_asked", workers=hostnames)
+
+    def _is_silent(self, one: _Known, now: float) -> bool:
+        """Tell whether a worker is to be asked for task events now."""
+        asked = self._asked.get(one.hostname)
+        if one.enabled:
+            return False
+        if asked is None or asked.pid != one.pid:
+            return True
+        if not asked.twice:
+            return now - asked.at > EVENTS_TWICE_AFTER
+        return one.enabled is False and now - asked.at > EVENTS_AGAIN_AFTER

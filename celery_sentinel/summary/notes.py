@@ -1,0 +1,64 @@
+"""Says in plain words why something may be missing or wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery_sentinel.fleet import labels
+from celery_sentinel.fleet.worker import State, Worker
+
+if TYPE_CHECKING:
+    from celery_sentinel.fleet import model, series, stream
+
+MOST_WORKERS = 20
+
+
+def build(
+    fleet: model.Fleet,
+    connection: stream.Stream,
+    known: list[Worker],
+    all_series: list[series.TaskSeries],
+) -> tuple[str, ...]:
+    """Say in plain words why something may be missing."""
+    notes = []
+    if not connection.up:
+        why = f": {connection.last_error}" if connection.last_error else ""
+        notes.append(f"The broker cannot be reached{why}. We go on trying.")
+    notes.extend(_worker_notes(known))
+    if all_series and not any(one.sent for one in all_series):
+        notes.append(
+            "No task-sent event has been seen, so queue waits are missing and queues may be "
+            "unknown: set task_send_sent_event = True in the producers."
+        )
+    if any(one.name == labels.UNKNOWN for one in all_series):
+        notes.append(
+            "Tasks under the name 'unknown' had begun before we listened, or their task-received "
+            "event was lost."
+        )
+    overflow = fleet.series.names.overflow + fleet.series.queues.overflow + fleet.workers.overflow
+    if overflow or fleet.series.series_overflow:
+        notes.append(
+            "A label has reached its limit and the rest is counted under '__other__': see "
+            "celery_sentinel_label_overflow_total and metrics.limits."
+        )
+    return tuple(notes)
+
+
+def _worker_notes(known: list[Worker]) -> list[str]:
+    notes = []
+    for worker in known[:MOST_WORKERS]:
+        if worker.events_enabled is False:
+            notes.append(
+                f"Worker {worker.hostname} runs tasks but sends no task events: start it with -E, "
+                "or leave events.enable on."
+            )
+        if worker.duplicate:
+            notes.append(
+                f"Two workers call themselves {worker.hostname}: give each its own name with -n."
+            )
+        if worker.state is State.UNHEARD and worker.heartbeat_at is None:
+            notes.append(
+                f"Worker {worker.hostname} sends no heartbeats (--without-heartbeat?), so "
+                "whether it is up cannot be known."
+            )
+    return notes

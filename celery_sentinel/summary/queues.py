@@ -1,0 +1,103 @@
+"""The queues of the status document: what waits in them, who works on them, what is in flight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from celery_sentinel import status
+from celery_sentinel.collectors import crews, portions
+from celery_sentinel.fleet import labels
+from celery_sentinel.fleet.series import CLOSED, RECEIVED, SENT, STARTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from celery_sentinel.fleet import model, queues, series
+
+MOST_QUEUES = 200
+
+
+class _Facts(NamedTuple):
+    """What is known of a queue beside its tasks."""
+
+    role: str = "work"
+    sources: tuple[str, ...] = ()
+    length: int | None = None
+    unacked: int | None = None
+    consumers: int | None = None
+    oldest_at: float | None = None
+    oldest_source: str | None = None
+
+
+def build(
+    fleet: model.Fleet, all_series: list[series.TaskSeries], wall: float
+) -> tuple[status.QueueStatus, ...]:
+    """Return the queues that are known or that tasks name, the fullest first; at most 200."""
+    facts = {queue.name: _facts(queue) for queue in portions.of(fleet, fleet.queues)}
+    in_flight = _in_flight(all_series)
+    known_crews = crews.of(fleet)
+    found = [
+        _queue(name, facts.get(name, _Facts()), in_flight.get(name), known_crews, wall)
+        for name in {*facts, *in_flight}
+    ]
+    found.sort(key=_urgency)
+    return tuple(found[:MOST_QUEUES])
+
+
+def _urgency(queue: status.QueueStatus) -> tuple[bool, int, str]:
+    """Order the fullest first, what has no name last."""
+    return queue.queue_name == labels.UNKNOWN, -(queue.length or 0), queue.queue_name
+
+
+def _facts(queue: queues.Queue) -> _Facts:
+    return _Facts(
+        role=queue.role,
+        sources=tuple(sorted(queue.sources)),
+        length=queue.length,
+        unacked=queue.unacked,
+        consumers=queue.consumers,
+        oldest_at=queue.oldest_at,
+        oldest_source=queue.oldest_source,
+    )
+
+
+def _in_flight(all_series: Iterable[series.TaskSeries]) -> dict[str, list[int]]:
+    """Return the tasks in flight of each queue, by state."""
+    found: dict[str, list[int]] = {}
+    for one in all_series:
+        counts = found.setdefault(one.queue_name, [0] * CLOSED)
+        for state in (SENT, RECEIVED, STARTED):
+            counts[state] += one.in_flight[state]
+    return found
+
+
+def _queue(
+    name: str,
+    facts: _Facts,
+    in_flight: list[int] | None,
+    known_crews: dict[str, crews.Crew] | None,
+    wall: float,
+) -> status.QueueStatus:
+    counts = in_flight or [0] * CLOSED
+    crew = None
+    if known_crews is not None and name != labels.UNKNOWN:
+        crew = known_crews.get(name, crews.NOBODY)
+    consumers = facts.consumers if facts.consumers is not None or crew is None else crew.workers
+    return status.QueueStatus(
+        queue_name=name,
+        role=facts.role,
+        sources=facts.sources,
+        sent=counts[SENT],
+        received=counts[RECEIVED],
+        started=counts[STARTED],
+        length=facts.length,
+        unacked=facts.unacked,
+        consumers=consumers,
+        oldest_message_seconds=(
+            None if facts.oldest_at is None else max(0.0, wall - facts.oldest_at)
+        ),
+        oldest_source=facts.oldest_source,
+        workers=None if crew is None else crew.workers,
+        slots=None if crew is None else crew.slots,
+        slots_busy=None if crew is None else crew.busy,
+    )
