@@ -10,26 +10,26 @@ import time
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-import prometheus_client
-from prometheus_client import openmetrics
-
 from celery_sentinel import (
     __version__,
     catalogue,
     errors,
     exposition,
     logs,
+    process_metrics,
     receiver,
     redaction,
+    reloading,
     samples,
     summary,
     web,
     wire,
 )
-from celery_sentinel.brokers import choice, control
+from celery_sentinel.brokers import choice, control, result_backend
 from celery_sentinel.collectors import queues, sentinel, tasks, workers
 from celery_sentinel.config import addresses
-from celery_sentinel.fleet import model, stream
+from celery_sentinel.fleet import backend, model, stream
+from celery_sentinel.poller import backend as backend_poll
 from celery_sentinel.poller import loop
 from celery_sentinel.poller import queues as queues_poll
 from celery_sentinel.poller import workers as workers_poll
@@ -114,6 +114,12 @@ class Daemon:
         queue_poll = queues_poll.QueuePoll(
             choice.queue_reader_of(config), self._fleet, interval=config.polling.queues
         )
+        questions: list[loop.Question] = [queue_poll, self._worker_poll]
+        self._results: backend.Backend | None = None
+        asked = result_backend.open_backend(config)
+        if asked is not None:
+            self._results = backend.Backend(asked.transport)
+            questions.append(backend_poll.BackendPoll(asked, self._results))
         self._loops = [
             loop.Loop(
                 question,
@@ -121,10 +127,10 @@ class Daemon:
                 connection=self._connection,
                 scrub=self._scrubber.scrub,
             )
-            for question in (queue_poll, self._worker_poll)
+            for question in questions
         ]
         self._exposition = exposition.Exposition(
-            self._families, extra=_process_metrics(), hold=config.metrics.zero_born_hold
+            self._families, extra=process_metrics.renderer(), hold=config.metrics.zero_born_hold
         )
         self._threads = [
             threading.Thread(target=self._receiver.run, name="receiver", daemon=True),
@@ -203,7 +209,7 @@ class Daemon:
         self._compat = config.metrics.compat
         self._worker_poll.enable = config.events.enable
         self._config = config
-        waiting = _needs_restart(old, config)
+        waiting = reloading.needs_restart(old, config)
         if waiting:
             self._log.warning("reload_incomplete", needs_restart=waiting)
         self._log.info("reloaded")
@@ -214,7 +220,7 @@ class Daemon:
         fleet, connection = self._fleet, self._connection
         yield from tasks.collect(fleet, compat=self._compat)
         yield from workers.collect(fleet)
-        yield from queues.collect(fleet, connection, compat=self._compat)
+        yield from queues.collect(fleet, connection, self._results, compat=self._compat)
         yield from sentinel.collect(fleet, connection)
         yield samples.family(catalogue.BUILD_INFO, [(_BUILD, 1)])
         yield samples.single(catalogue.SERIES, self._exposition.series)
@@ -261,40 +267,3 @@ _BUILD = (
     metadata.version("celery"),
     metadata.version("kombu"),
 )
-
-
-def _process_metrics() -> Callable[[bool], str]:
-    """Return a renderer of the standard process and interpreter metrics."""
-    registry = prometheus_client.CollectorRegistry()
-    prometheus_client.ProcessCollector(registry=registry)
-    prometheus_client.PlatformCollector(registry=registry)
-    prometheus_client.GCCollector(registry=registry)
-
-    def render(as_openmetrics: bool) -> str:
-        if as_openmetrics:
-            text = str(openmetrics.exposition.generate_latest(registry), "utf-8")
-            return text.removesuffix("# EOF\n")
-        return str(prometheus_client.generate_latest(registry), "utf-8")
-
-    return render
-
-
-def _needs_restart(old: schema.Config, new: schema.Config) -> list[str]:
-    """Return the changed sections of which something is not taken over while running."""
-    changed = [name for name in old.__struct_fields__ if getattr(old, name) != getattr(new, name)]
-    partly = {
-        "log": False,
-        "queues": False,
-        "metrics": old.metrics.limits != new.metrics.limits,
-        "events": _differ(old.events, new.events, but=("enable",)),
-        "tasks": _differ(old.tasks, new.tasks, but=("categories",)),
-    }
-    return [name for name in changed if partly.get(name, True)]
-
-
-def _differ(old: schema.Section, new: schema.Section, *, but: tuple[str, ...]) -> bool:
-    return any(
-        getattr(old, name) != getattr(new, name)
-        for name in old.__struct_fields__
-        if name not in but
-    )

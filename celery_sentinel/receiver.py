@@ -112,10 +112,11 @@ class Receiver:
         """Note a break or a failed attempt; one log line for each change of state."""
         connection = self._connection
         known = connection.last_error is not None
+        news = "broker_lost" if connection.up else "broker_unreachable"
         text = self._scrub(str(error))
         connection.lost(time.monotonic(), time.time(), reason=error.reason, error=text)
         if not known:
-            self._log.warning("broker_lost", broker=connection.url, error=text)
+            self._log.warning(news, broker=connection.url, error=text)
 
     def _backoff(self) -> float:
         """Return the next wait: doubling, at most 10 s, spread over its upper half."""

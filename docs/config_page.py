@@ -79,6 +79,15 @@ MEANINGS: Mapping[str, str] = {
     "broker.tls.cert_file": "PEM file with our own certificate, together with `key_file`.",
     "broker.tls.key_file": "PEM file with the key of that certificate.",
     "broker.tls.verify_hostname": "Whether the certificate must be for the host in the URL.",
+    "broker.management_url": "RabbitMQ's management API, such as `http://localhost:15672`. With it "
+    "unacknowledged messages are known, and queues nobody named. Without a user in it the "
+    "broker's own is taken; `https` certificates are verified, with `broker.tls.ca_file` if "
+    "given.",
+    "result_backend": "Where Celery keeps results; it is only watched for being there.",
+    "result_backend.url": "The application's `result_backend`: `redis`, `rediss`, `redis+socket`, "
+    "`sentinel`, `rpc`, or `db+` and a SQLAlchemy URL, whose driver must be installed.",
+    "result_backend.transport_options": "The same as the application's "
+    "`result_backend_transport_options`; for `sentinel://` the key `master_name` is needed.",
     "web": "Where Prometheus scrapes, and people look.",
     "web.listen_address": "`[HOST]:PORT`, one or more. Without HOST it is every interface; "
     "port 0 is any free one, which the log names.",
@@ -102,9 +111,16 @@ MEANINGS: Mapping[str, str] = {
     "queues.ignore": "Globs of queues that are not listed.",
     "queues.dead_letter": "Globs of queues whose `role` is `dead_letter`. A name without "
     "wildcards is known from the start.",
+    "queues.forget_after": "How long a queue is kept that nobody mentions any more: no worker "
+    "consumes it, no task is sent to it, the broker lists it nowhere.",
+    "polling": "How often broker and workers are asked, off the path of scrapes and events.",
+    "polling.queues": "The time between two looks at all queues.",
+    "polling.workers": "The time between two rounds of questions to all workers.",
+    "polling.timeout": "How long workers may take to answer. Below 1 s kombu loses answers on "
+    "Redis, so that is refused there.",
     "metrics": "How metrics are exposed.",
-    "metrics.compat": "Also expose the two histograms of danihodovic/celery-exporter whose "
-    "names follow no convention.",
+    "metrics.compat": "Also expose the metrics of danihodovic/celery-exporter whose names follow "
+    "no convention: two histograms and three counts of consumers.",
     "metrics.zero_born_hold": "How long a counter is shown as 0 after it is first scraped; 0 turns "
     "that off. With more than one scraper, no less than their scrape interval.",
     "metrics.limits": "How many values a label may have before what is new counts under "
@@ -136,11 +152,13 @@ MEANINGS: Mapping[str, str] = {
     "tasks.categories[].category": "Value of the label `category`.",
     "workers": "Worker liveness.",
     "workers.forget_after": "How long a lost worker stays, with `celery_worker_up` 0.",
+    "workers.wedged_after": "How long a worker may start nothing beside a backlog and free slots "
+    "before `celery_worker_wedged` says so.",
 }
 
 # What SIGHUP takes over; everything else waits for a restart. Sections and single keys.
 RELOADED = ("log", "queues", "metrics.compat", "metrics.zero_born_hold", "events.enable",
-            "tasks.categories")  # fmt: skip
+            "tasks.categories", "workers.wedged_after")  # fmt: skip
 
 
 def page() -> Iterator[str]:

@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests on RabbitMQ together: one xdist worker boots it, once."""
     for item in items:
         chosen = getattr(item, "callspec", None)
-        broker_chosen = chosen is not None and chosen.params.get("broker") == "rabbitmq"
+        broker_chosen = chosen is not None and "rabbitmq" in chosen.params.values()
         if broker_chosen or "rabbitmq_node" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("rabbitmq"))
 

@@ -92,13 +92,13 @@ class Database:
 
     def round_trip(self) -> float:
         """Connect and return the seconds that ``SELECT 1`` took."""
-        self._check_file()
         try:
+            self._check_file()
             with self._engine.connect() as connection:
                 begun = time.perf_counter()
                 connection.scalar(self._question)
                 return time.perf_counter() - begun
-        except Exception as error:  # noqa: BLE001 -- drivers raise what they like
+        except Exception as error:  # drivers raise what they like
             reason = getattr(error, "orig", None) or error  # without the statement and an advice
             raise errors.BrokerError(str(reason) or type(reason).__name__) from error
 
@@ -107,8 +107,9 @@ class Database:
         file = self._engine.url.database
         if self._engine.dialect.name != "sqlite" or file is None or file.startswith("file:"):
             return
-        if not pathlib.Path(file).exists():
-            raise errors.BrokerError(f"{file}: no such file, or a directory we may not look into")
+        path = pathlib.Path(file).absolute()
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file")
 
     def close(self) -> None:
         """Drop what connections there are."""

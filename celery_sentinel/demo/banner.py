@@ -17,8 +17,8 @@ Open
   {url}/metrics          what Prometheus scrapes
   {url}/api/v1/status    the same as the first, for programs
 
-Look at this first
-  curl -s {url}/metrics | grep '^celery_worker_up'
+Look at this first (a new counter shows 0 for its first 15 s, so that increase() sees its step)
+  curl -s {url}/metrics | grep -e '^celery_worker_up' -e '^celery_queue_length'
   curl -s {url}/metrics | grep '^celery_task_failed_total'
 or, with Prometheus scraping it
   sum by (name) (rate(celery_task_succeeded_total[1m]))

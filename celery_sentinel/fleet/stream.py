@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal, get_args
 
-Reason = Literal["error", "watchdog", "slow_consumer", "resubscribed"]
+Reason = Literal["error", "watchdog", "slow_consumer"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 

@@ -111,6 +111,26 @@ def test_rabbitmq_over_tls(
     _work(sentinel, make_producer(server.url))
 
 
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
+def test_an_unknown_authority_is_refused(
+    kind: str,
+    request: pytest.FixtureRequest,
+    start_redis: conftest.StartRedis,
+    tls: certificates.Certificates,
+    start_daemon: conftest.StartDaemon,
+) -> None:
+    """Without an authority that vouches for it no server is trusted: TLS is never just for show."""
+    if kind == "redis":
+        url = start_redis(certificates=tls).tls_url
+    else:
+        url = request.getfixturevalue("rabbitmq_server").tls_url
+    sentinel = start_daemon(url)
+
+    deadline.wait_until(lambda: "broker_unreachable" in sentinel.stderr_text, 20, "it is refused")
+    assert "certificate verify failed" in sentinel.stderr_text
+    assert daemon.total(sentinel.scrape(), "celery_broker_up") == 0
+
+
 def test_redis_sentinel(
     redis_behind_sentinel: redis_sentinel.RedisSentinel,
     watch: Callable[..., daemon.Daemon],

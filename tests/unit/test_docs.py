@@ -12,7 +12,7 @@ import click.testing
 import msgspec
 import pytest
 
-from celery_sentinel import catalogue, daemon
+from celery_sentinel import catalogue, reloading
 from celery_sentinel.cli import commands
 from celery_sentinel.config import loading, schema
 from celery_sentinel.demo import broker
@@ -118,7 +118,7 @@ def leaves() -> list[str]:
 def test_the_page_knows_what_a_reload_takes_over(path: str) -> None:
     """A setting marked as reloaded is taken over at once, and any other asks for a restart."""
     changed = _changed(schema.Config(), path.split("."))
-    waits = daemon._needs_restart(schema.Config(), changed)  # noqa: SLF001 - nobody else knows
+    waits = reloading.needs_restart(schema.Config(), changed)
     assert (not waits) == config_page.is_reloaded(path)
 
 
