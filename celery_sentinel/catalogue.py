@@ -246,8 +246,7 @@ WORKER_RESPONDING = _worker(
 )
 WORKER_WEDGED = _worker(
     name="celery_worker_wedged",
-    help="1 while the worker beats but does not work: it leaves polls unanswered "
-    "(not_answering), or starts nothing beside a backlog and free slots (no_progress).",
+    help="1 while the worker beats but seems stuck: polls unanswered, or idle beside a backlog.",
     labels=("hostname", "reason"),
     source="poll of workers and queues",
 )
@@ -267,7 +266,7 @@ WORKER_CONCURRENCY = _worker(
     source=_ASKED,
 )
 WORKER_PREFETCH_COUNT = _worker(
-    name="celery_worker_prefetch_count",
+    name="celery_worker_prefetch_limit",
     help="How many messages the worker takes in advance.",
     source=_ASKED,
 )
@@ -303,8 +302,7 @@ QUEUE_UNACKED = _queue(
 )
 QUEUE_OLDEST_MESSAGE = _queue(
     name="celery_queue_oldest_message_timestamp_seconds",
-    help="Since when the oldest ready message has waited: exact if tracked (its task-sent) or "
-    "header (its own), a bound if observed (at least since then).",
+    help="Since when the oldest ready message has waited; if observed, at least since then.",
     labels=("queue_name", "source"),
     unit="seconds",
     source=_READ,
@@ -362,15 +360,13 @@ BROKER_ROUND_TRIP = _queue(
 )
 BROKER_UNACKED = _queue(
     name="celery_broker_unacked_messages",
-    help="Messages delivered and not acknowledged, of all queues; tasks waiting for their eta "
-    "in a worker are among them (Redis).",
+    help="Messages not acknowledged, of all queues, with those workers hold for their eta (Redis).",
     labels=(),
     source=_READ,
 )
 BROKER_OLDEST_UNACKED = _queue(
     name="celery_broker_oldest_unacked_timestamp_seconds",
-    help="When the oldest message not acknowledged was delivered; beyond the visibility "
-    "time-out it is delivered again (Redis).",
+    help="When the oldest message not acknowledged was delivered (Redis).",
     labels=(),
     unit="seconds",
     source=_READ,

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 WATCH = 0.5  # seconds between two looks at the parts
 STUCK = 60.0  # seconds without a turn of its loop after which a thread is not healthy
 QUIET = 15.0  # seconds without any event, with workers known, after which we are not ready
-JOIN = 4.0
+JOIN = 3.0  # seconds for all threads together; one that asks a dead broker is left behind
 
 
 def run(config: schema.Config, *, load: Callable[[], schema.Config]) -> int:
@@ -91,9 +91,7 @@ class Daemon:
         self._reload_lock = threading.Lock()
         self._reload_ok, self._reloaded_at = True, self._started
         decoder = wire.Decoder()
-        url = redaction.redact_url(config.broker.url)
-        self._connection = stream.Stream(transport=choice.transport_of(config.broker.url), url=url)
-        self._connection.rejected, self._connection.salvaged = decoder.rejected, decoder.salvaged
+        self._connection = _connection_of(config, decoder)
         self._scrubber = redaction.Scrubber.of(config)
         self._fleet = model.Fleet(config)
         self._compat = config.metrics.compat
@@ -111,15 +109,7 @@ class Daemon:
             timeout=config.polling.timeout,
             enable=config.events.enable,
         )
-        queue_poll = queues_poll.QueuePoll(
-            choice.queue_reader_of(config), self._fleet, interval=config.polling.queues
-        )
-        questions: list[loop.Question] = [queue_poll, self._worker_poll]
         self._results: backend.Backend | None = None
-        asked = result_backend.open_backend(config)
-        if asked is not None:
-            self._results = backend.Backend(asked.transport)
-            questions.append(backend_poll.BackendPoll(asked, self._results))
         self._loops = [
             loop.Loop(
                 question,
@@ -127,7 +117,7 @@ class Daemon:
                 connection=self._connection,
                 scrub=self._scrubber.scrub,
             )
-            for question in questions
+            for question in self._questions(config)
         ]
         self._exposition = exposition.Exposition(
             self._families, extra=process_metrics.renderer(), hold=config.metrics.zero_born_hold
@@ -140,6 +130,17 @@ class Daemon:
             ),
         ]
         self._web: web.WebServer | None = None
+
+    def _questions(self, config: schema.Config) -> Iterator[loop.Question]:
+        """Yield what is asked, each in a thread of its own."""
+        reader = choice.queue_reader_of(config)
+        yield queues_poll.QueuePoll(reader, self._fleet, interval=config.polling.queues)
+        if self._connection.events_impossible is None:  # remote control needs what events need
+            yield self._worker_poll
+        asked = result_backend.open_backend(config)
+        if asked is not None:
+            self._results = backend.Backend(asked.transport)
+            yield backend_poll.BackendPoll(asked, self._results)
 
     def start(self) -> None:
         """Listen first, so that a port in use ends the process before it connects anywhere."""
@@ -182,9 +183,10 @@ class Daemon:
         for one in self._loops:
             one.stop()
         self._receiver.stop()
+        deadline = time.monotonic() + JOIN
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join(JOIN)
+                thread.join(max(0.0, deadline - time.monotonic()))
         self._log.info("stopped")
 
     def reload(self) -> str | None:
@@ -230,7 +232,11 @@ class Daemon:
 
     def _status(self) -> status.Status:
         return summary.build(
-            self._fleet, self._connection, started=self._started, ready=self._ready().ok
+            self._fleet,
+            self._connection,
+            self._results,
+            started=self._started,
+            ready=self._ready().ok,
         )
 
     def _healthy(self) -> web.Health:
@@ -259,6 +265,15 @@ class Daemon:
             reason = f"workers are known, but no event has come for {silence:.0f} s"
             return web.Health(ok=False, reasons=(reason,))
         return web.Health(ok=True)
+
+
+def _connection_of(config: schema.Config, decoder: wire.Decoder) -> stream.Stream:
+    """Return the state of the stream, which shows what its decoder counts."""
+    url = config.broker.url
+    connection = stream.Stream(transport=choice.transport_of(url), url=redaction.redact_url(url))
+    connection.rejected, connection.salvaged = decoder.rejected, decoder.salvaged
+    connection.events_impossible = choice.why_no_events(config.broker)
+    return connection
 
 
 _BUILD = (

@@ -30,14 +30,16 @@ class BrokerReading(msgspec.Struct, frozen=True, kw_only=True):
     """One look at the broker: queues by name, and what concerns all of them.
 
     ``round_trip`` is seconds; ``oldest_unacked_at`` epoch seconds; ``delayed`` counts messages
-    in RabbitMQ's native delayed delivery.
+    in RabbitMQ's native delayed delivery. ``trouble`` says what could not be asked, where the
+    rest could.
     """
 
     queues: dict[str, QueueReading]
-    round_trip: float
+    round_trip: float | None
     unacked: int | None = None
     oldest_unacked_at: float | None = None
     delayed: int | None = None
+    trouble: str | None = None
 
 
 class ActiveTask(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,14 @@ class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
     delayed: int | None = None
 
 
+class ResultBackendStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The result backend, where one is configured; ``up`` is None before the first poll."""
+
+    transport: str
+    up: bool | None
+    round_trip_seconds: float | None
+
+
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One worker; ``state`` is up, lost or unheard; None is unknown.
 
@@ -108,3 +116,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     busiest: tuple[TaskStatus, ...]
     failing: tuple[TaskStatus, ...]
     notes: tuple[str, ...]
+    result_backend: ResultBackendStatus | None = None

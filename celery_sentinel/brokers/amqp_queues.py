@@ -28,9 +28,9 @@ _OF_THE_QUEUE = (exceptions.NotFound, exceptions.ResourceLocked, exceptions.Acce
 class AmqpQueues:
     """Declares each queue passively, on a connection and channel of its own.
 
-    A queue that is missing, exclusive to another or forbidden closes the channel: the next one
-    is opened, and the queue is unknown. With the management API unacked messages and queues
-    nobody told us of are known as well; its figures lag by seconds, so lengths stay ours.
+    A queue that is missing, exclusive to another or forbidden is unknown. With the management
+    API unacked messages and queues nobody told us of are known as well; its figures lag by
+    seconds, so lengths stay ours, and when it fails they do not.
     """
 
     def __init__(self, config: schema.Config) -> None:
@@ -49,16 +49,19 @@ class AmqpQueues:
             round_trip = time.perf_counter() - begun
             found = {name: self._read_one(name) for name in names}
             delayed = self._delayed()
-            if self._channel is not None:
-                self._channel.close()
+            self._channel.close()
         except _FAILURES as error:
             self.close()
             raise errors.BrokerError(amqp_url.text_of(error)) from error
-        unacked = self._management.unacked() if self._management else {}
+        if self._management is not None:
+            self._management.refresh()
+            unacked = self._management.unacked
+            found = {name: _with_unacked(one, unacked.get(name)) for name, one in found.items()}
         return readings.BrokerReading(
-            queues={name: _with_unacked(one, unacked.get(name)) for name, one in found.items()},
+            queues=found,
             round_trip=round_trip,
             delayed=delayed,
+            trouble=self._management.trouble if self._management else None,
         )
 
     def _read_one(self, name: str) -> readings.QueueReading:
@@ -70,14 +73,11 @@ class AmqpQueues:
 
     def _declared(self, name: str) -> tuple[int, int] | None:
         """Return messages ready and consumers, None for a queue that cannot be looked at."""
-        if len(name.encode("utf-8", "replace")) > amqp_url.LONGEST_NAME:
+        if not 0 < len(name.encode("utf-8", "replace")) <= amqp_url.LONGEST_NAME:
             return None
-        if self._channel is None:
-            self._channel = self._connection.channel()
         try:
             declared = self._channel.queue_declare(name, passive=True)
-        except _OF_THE_QUEUE:
-            self._channel = None  # the server has closed it
+        except _OF_THE_QUEUE:  # the server has closed the channel, and py-amqp opened it again
             return None
         return declared.message_count, declared.consumer_count
 
@@ -99,7 +99,8 @@ class AmqpQueues:
         """Return the queues that the management API lists."""
         if self._management is None:
             return []
-        return [(name, "management") for name in self._management.refresh()]
+        self._management.refresh()
+        return [(name, "management") for name in self._management.names]
 
     def _connect(self) -> None:
         if self._connection is not None:

@@ -1,4 +1,4 @@
-"""Picks the kind of event stream for a broker URL."""
+"""Picks what reads the events and the queues of a broker URL."""
 
 from __future__ import annotations
 
@@ -38,8 +38,22 @@ def event_stream(config: schema.Config, decoder: wire.Decoder) -> interface.Even
         return redis.RedisStream(config, decoder)
     if transport in AMQP:
         return amqp.AmqpStream(config, decoder)
+    reason = why_no_events(config.broker)
+    if reason is not None:
+        return generic.SilentStream(config, reason)
+    return generic.KombuStream(config, decoder)
+
+
+def why_no_events(broker: schema.Broker) -> str | None:
+    """Return why there can be no events on this broker, None where there can.
+
+    Raises ``errors.ConfigError`` for a transport whose library is missing.
+    """
+    transport = transport_of(broker.url)
+    if transport in REDIS | AMQP:
+        return None
     try:
-        return generic.KombuStream(config, decoder)
+        return generic.why_no_events(broker)
     except ImportError as error:
         raise errors.ConfigError(
             f"broker.url: kombu's transport {transport!r} needs a library that is not installed "

@@ -2,66 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import celery
 import kombu
-import msgspec
 
 from celery_sentinel import errors, readings
+from celery_sentinel.brokers import amqp_url, redis_url, replies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from celery_sentinel.config import schema
 
 CONNECT_TIMEOUT = 5.0  # seconds
 SOCKET_TIMEOUT = 5.0
-LONGEST_ANSWER = 16 * 1024 * 1024  # bytes; `active` of a worker with many large tasks
-
-
-class _Pool(msgspec.Struct):
-    implementation: str | None = None
-    max_concurrency: int | None = msgspec.field(name="max-concurrency", default=None)
-
-
-class _Usage(msgspec.Struct):
-    maxrss: int | None = None  # kilobytes on Linux
-
-
-class _Stats(msgspec.Struct):
-    pid: int | None = None
-    prefetch_count: int | None = None
-    pool: _Pool | None = None
-    rusage: _Usage | None = None
-
-
-class _Consumed(msgspec.Struct):
-    name: str
-
-
-class _Delivery(msgspec.Struct):
-    exchange: str | None = None
-    routing_key: str | None = None
-
-
-class _Running(msgspec.Struct):
-    id: str
-    name: str | None = None
-    time_start: float | None = None
-    delivery_info: _Delivery | None = None
-
-
-QUESTIONS: dict[str, Any] = {
-    "stats": msgspec.json.Decoder(dict[str, _Stats]),
-    "active_queues": msgspec.json.Decoder(dict[str, list[_Consumed]]),
-    "active": msgspec.json.Decoder(dict[str, list[_Running]]),
-    "reserved": msgspec.json.Decoder(dict[str, list[msgspec.Raw]]),
-    "scheduled": msgspec.json.Decoder(dict[str, list[msgspec.Raw]]),
-}
+REPLY_QUEUE_EXPIRES = 60.0  # seconds without a consumer
+AT_HAND = 0.05  # seconds in which an answer that is already there is read
+# What kombu raises at a message that is none, before we see it; the next one is not affected.
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 class Control:
@@ -74,35 +35,42 @@ class Control:
     def __init__(self, config: schema.Config) -> None:
         self.unreadable = 0
         self._app = control_app(config.broker)
+        self._reply_key = str(uuid.uuid4())
         self._connection: Any = None
         self._mailbox: Any = None
         self._reply_queue: Any = None
         self._producer: Any = None
         self._tickets: dict[str, str] = {}
-        self._answers: list[tuple[str, str, Any]] = []
+        self._answers: list[replies.Answer] = []
+        self._awaited: set[tuple[str, str]] = set()
+        self._refused = ""  # why the last unreadable answer of this round was so
 
     def ask(
-        self, *, expected: int, timeout: float, among: Sequence[str] | None = None
+        self, *, expected: Collection[str], timeout: float, among: Sequence[str] | None = None
     ) -> list[readings.WorkerReading]:
         """Ask all workers, or those ``among``, all questions.
 
-        Returns after ``timeout`` seconds, or once all have answered.
-
-        ``expected`` is how many workers are known to be up: more may answer, and then are in
-        the result if they do so before the last of these. Raises ``errors.BrokerError``.
+        Returns once all node names ``expected`` have answered; without any, or if one does
+        not, after ``timeout`` seconds, or twice that while answers keep coming. Others are in
+        the result as far as they answered until then. Raises ``errors.BrokerError``.
         """
         try:
             self._connect()
-            self._answers = []
-            self._tickets = {str(uuid.uuid4()): question for question in QUESTIONS}
+            self._answers, self._refused = [], ""
+            self._awaited = {(name, asked) for name in expected for asked in replies.QUESTIONS}
+            self._tickets = {str(uuid.uuid4()): question for question in replies.QUESTIONS}
             self._reply_queue.declare()  # kombu sweeps the binding of a queue long unused
             for ticket, question in self._tickets.items():
                 self._publish(question, destination=among, ticket=ticket, timeout=timeout)
-            self._gather(expected * len(QUESTIONS), time.monotonic() + timeout)
+            if not self._gather(timeout):
+                # Silence is the workers' only if the broker itself is still there to carry a word.
+                self._reply_queue.declare()
         except Exception as error:
-            self.close()
+            self._disconnect()
             raise errors.BrokerError(str(error) or type(error).__name__) from error
-        return _merged(self._answers)
+        if self._refused and not self._answers:
+            raise errors.BrokerError(f"no answer could be read: {self._refused}")
+        return replies.merge(self._answers)
 
     def tell(self, command: str, destination: Sequence[str]) -> None:
         """Send a command to these workers without waiting for an answer."""
@@ -110,8 +78,18 @@ class Control:
             self._connect()
             self._publish(command, destination=destination)
         except Exception as error:
-            self.close()
+            self._disconnect()
             raise errors.BrokerError(str(error) or type(error).__name__) from error
+
+    def close(self) -> None:
+        """Remove the reply queue, so that late answers leave nothing behind, and disconnect."""
+        if self._connection is None:
+            return
+        try:
+            self._reply_queue.delete()
+        except Exception:  # noqa: BLE001 -- any transport may raise its own; it is gone with us
+            self._connection.collect()
+        self._disconnect()
 
     def _publish(
         self,
@@ -121,19 +99,18 @@ class Control:
         ticket: str | None = None,
         timeout: float | None = None,
     ) -> None:
+        asked = replies.QUESTIONS.get(command)
         message: dict[str, Any] = {
             "method": command,
-            "arguments": {},
+            "arguments": asked.arguments if asked else {},
             "destination": None if destination is None else list(destination),
             "pattern": None,
             "matcher": None,
         }
         if ticket is not None:
-            reply_to = {
-                "exchange": self._mailbox.reply_exchange.name,
-                "routing_key": self._reply_queue.routing_key,
-            }
-            message |= {"ticket": ticket, "reply_to": reply_to}
+            exchange = self._mailbox.reply_exchange.name
+            message["ticket"] = ticket
+            message["reply_to"] = {"exchange": exchange, "routing_key": self._reply_key}
         self._producer.publish(
             message,
             exchange=self._mailbox.exchange.name,
@@ -146,31 +123,43 @@ class Control:
             retry=False,
         )
 
-    def _gather(self, wanted: int, deadline: float) -> None:
-        while len(self._answers) < max(1, wanted):
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                return
+    def _gather(self, timeout: float) -> bool:
+        """Read answers; tell whether all that were awaited came."""
+        deadline = time.monotonic() + timeout
+        everybody = not self._awaited
+        while everybody or self._awaited:
+            now = time.monotonic()
+            if now >= deadline + timeout:
+                return False
             try:
-                self._connection.drain_events(timeout=remaining)
+                self._connection.drain_events(timeout=max(deadline - now, AT_HAND))
             except TimeoutError:
-                return
+                return False
+            except MALFORMED as error:
+                self._refuse(f"{type(error).__name__}: {error}")
+        return True
 
     def _on_message(self, message: Any) -> None:
         """Keep an answer to a question of this round; late ones are no concern of ours."""
-        question = self._tickets.get((message.headers or {}).get("ticket", ""))
+        headers = message.headers
+        ticket = headers.get("ticket") if isinstance(headers, dict) else None
+        if not isinstance(ticket, str):
+            self.unreadable += 1
+            return
+        question = self._tickets.get(ticket)
         if question is None:
             return
-        body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
-        if message.content_type != "application/json" or len(body) > LONGEST_ANSWER:
-            self.unreadable += 1
-            return
         try:
-            answer = _decode(question, body)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            self.unreadable += 1
+            answer = replies.read(question, message.content_type, message.body)
+        except ValueError as error:
+            self._refuse(str(error))
             return
-        self._answers.extend((question, hostname, part) for hostname, part in answer.items())
+        self._answers.append(answer)
+        self._awaited.discard((answer.hostname, question))
+
+    def _refuse(self, reason: str) -> None:
+        self.unreadable += 1
+        self._refused = reason
 
     def _connect(self) -> None:
         if self._connection is not None:
@@ -179,91 +168,37 @@ class Control:
             connect_timeout=CONNECT_TIMEOUT
         )
         connection.ensure_connection(max_retries=1, timeout=CONNECT_TIMEOUT)
+        if connection.transport.driver_type == "amqp":
+            # An exclusive queue may outlive its connection for a while; a list on Redis is ours
+            # for good, and to come back to it means to leave nothing behind.
+            self._reply_key = str(uuid.uuid4())
         channel = connection.channel()
         self._mailbox = self._app.control.mailbox(connection)
         self._producer = kombu.Producer(channel, auto_declare=False)
-        self._reply_queue = self._mailbox.get_reply_queue()(channel)
-        consumer = kombu.Consumer(
+        self._reply_queue = self._make_reply_queue()(channel)
+        kombu.Consumer(
             channel, [self._reply_queue], on_message=self._on_message, no_ack=True, accept=["json"]
-        )
-        consumer.consume()
+        ).consume()
 
-    def close(self) -> None:
-        """Drop the connection, and with it the reply queue."""
+    def _make_reply_queue(self) -> Any:
+        exchange = self._mailbox.reply_exchange
+        return kombu.Queue(
+            f"{self._reply_key}.{exchange.name}",
+            exchange=exchange,
+            routing_key=self._reply_key,
+            durable=False,
+            exclusive=True,
+            auto_delete=True,
+            expires=REPLY_QUEUE_EXPIRES,
+        )
+
+    def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
                 connection.release()
             except Exception:  # noqa: BLE001 -- any transport may raise its own; it is gone
                 connection.collect()
-
-
-def _decode(question: str, body: bytes) -> dict[str, Any]:
-    """Decode an answer; what strict JSON refuses (NaN in an argument, say) goes the slow way."""
-    decoder = QUESTIONS[question]
-    try:
-        return decoder.decode(body)  # type: ignore[no-any-return]
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        loose = json.loads(body)
-        if question in {"reserved", "scheduled"}:  # counted, not read
-            return msgspec.convert(loose, dict[str, list[Any]])
-        return msgspec.convert(loose, decoder.type)  # type: ignore[no-any-return]
-
-
-def _merged(answers: list[tuple[str, str, Any]]) -> list[readings.WorkerReading]:
-    """Put together what each worker said; two answers to one question are two workers."""
-    by_hostname: dict[str, dict[str, Any]] = {}
-    times: dict[str, int] = {}
-    for question, hostname, part in answers:
-        by_hostname.setdefault(hostname, {})[question] = part
-        if question == "stats":
-            times[hostname] = times.get(hostname, 0) + 1
-    return [
-        _reading(hostname, parts, times.get(hostname, 1)) for hostname, parts in by_hostname.items()
-    ]
-
-
-def _reading(hostname: str, parts: dict[str, Any], answers: int) -> readings.WorkerReading:
-    stats = parts.get("stats") or _Stats()
-    pool = stats.pool or _Pool()
-    consumed, active = parts.get("active_queues"), parts.get("active")
-    usage = stats.rusage.maxrss if stats.rusage else None
-    return readings.WorkerReading(
-        hostname=hostname,
-        pid=stats.pid,
-        pool=_pool_name(pool.implementation),
-        concurrency=pool.max_concurrency,
-        prefetch_count=stats.prefetch_count,
-        max_rss_bytes=None if usage is None else usage * 1024,
-        queues=None if consumed is None else tuple(queue.name for queue in consumed),
-        reserved=_length(parts.get("reserved")),
-        scheduled=_length(parts.get("scheduled")),
-        active=None if active is None else tuple(_active(task) for task in active),
-        answers=answers,
-    )
-
-
-def _length(part: list[Any] | None) -> int | None:
-    return None if part is None else len(part)
-
-
-def _active(task: _Running) -> readings.ActiveTask:
-    delivery = task.delivery_info
-    # With the default exchange the routing key is the queue; with others it need not be.
-    queue = delivery.routing_key if delivery and delivery.exchange == "" else None
-    return readings.ActiveTask(
-        task_id=task.id, name=task.name, queue=queue, started_at=task.time_start
-    )
-
-
-def _pool_name(implementation: str | None) -> str | None:
-    """Return ``prefork`` of ``celery.concurrency.prefork:TaskPool``."""
-    if not implementation:
-        return None
-    name = implementation.partition(":")[0].rpartition(".")[2]
-    return "threads" if name == "thread" else name
 
 
 def control_app(broker: schema.Broker) -> Any:
@@ -275,12 +210,23 @@ def control_app(broker: schema.Broker) -> Any:
     if broker.url.startswith(("amqp", "pyamqp")):
         timeouts = {"read_timeout": SOCKET_TIMEOUT, "write_timeout": SOCKET_TIMEOUT}
     app.conf.broker_transport_options = {**timeouts, **broker.transport_options}
-    if broker.tls is not None:
-        prefix = "ssl_" if redis else ""
-        given = {
-            f"{prefix}ca_certs": broker.tls.ca_file,
-            f"{prefix}certfile": broker.tls.cert_file,
-            f"{prefix}keyfile": broker.tls.key_file,
-        }
-        app.conf.broker_use_ssl = {key: value for key, value in given.items() if value}
+    tls = _redis_tls(broker) if redis else _amqp_tls(broker)
+    if tls:
+        app.conf.broker_use_ssl = tls
     return app
+
+
+def _redis_tls(broker: schema.Broker) -> dict[str, Any]:
+    """Return redis-py's TLS options, as the event stream takes them; kombu's verify nothing."""
+    first = redis_url.addresses(broker)[0]
+    if first.connection_class is not redis_url.TLS_CONNECTION:
+        return {}
+    given = {name: value for name, value in first.arguments.items() if name.startswith("ssl_")}
+    return {"ssl_cert_reqs": "required", **given}
+
+
+def _amqp_tls(broker: schema.Broker) -> dict[str, Any]:
+    if not broker.url.startswith(("amqp", "pyamqp", "librabbitmq")):
+        return {}
+    options: dict[str, Any] = amqp_url.addresses(broker)[0]["ssl"] or {}
+    return options

@@ -1,4 +1,4 @@
-"""Celery's events over any other kombu transport that can fan out, at kombu's own pace."""
+"""Celery's events over any other kombu transport, if it can fan out, at kombu's own pace."""
 
 from __future__ import annotations
 
@@ -9,14 +9,60 @@ from typing import TYPE_CHECKING, Any
 import kombu
 from celery.events import event as celery_event
 
-from celery_sentinel import errors
-from celery_sentinel.brokers import interface
+from celery_sentinel import errors, logs
+from celery_sentinel.brokers import interface, kombu_queues
 
 if TYPE_CHECKING:
     from celery_sentinel import events, wire
     from celery_sentinel.config import schema
 
 MESSAGES_A_READ = 500
+LOOK_EACH = 15.0  # seconds between two looks whether a broker without events is there
+
+
+def why_no_events(broker: schema.Broker) -> str | None:
+    """Return why Celery can send no events over this transport, None where it can.
+
+    Without fanout each process of kombu's keeps its own table of who wants what, so nobody
+    would learn of our queue; over SQL Celery's event dispatcher turns itself off.
+    """
+    transport = kombu.Connection(broker.url, transport_options=broker.transport_options).transport
+    if "fanout" in transport.implements.exchange_type and transport.driver_type != "sql":
+        return None
+    return (
+        f"kombu's transport {broker.url.partition('://')[0]!r} cannot fan out, so Celery sends no "
+        "events over it and workers do not answer: only the depths of the queues named under "
+        "queues.watch are known"
+    )
+
+
+class SilentStream:
+    """The stream of a broker that carries no events: up while the broker can be asked."""
+
+    def __init__(self, config: schema.Config, reason: str) -> None:
+        self._reader = kombu_queues.KombuQueues(config)
+        self._asked_for = config.queues.watch[:1]  # many a transport connects no sooner
+        self._reason: str | None = reason
+        self._look_at = 0.0
+
+    def connect(self) -> None:
+        """Look whether the broker is there; say at the first time what is missing."""
+        if self._reason is not None:
+            logs.get(__name__).warning("events_impossible", reason=self._reason)
+            self._reason = None
+        self._reader.read(self._asked_for)
+        self._look_at = time.monotonic() + LOOK_EACH
+
+    def read(self) -> list[events.Event]:
+        """Return nothing, after a moment; look now and then whether the broker is still there."""
+        if time.monotonic() >= self._look_at:
+            self.connect()
+        time.sleep(interface.READ_TIMEOUT)
+        return []
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._reader.close()
 
 
 class KombuStream:
@@ -28,18 +74,6 @@ class KombuStream:
         self._found: list[events.Event] = []
         self._connection: Any = None
         self._consumer: Any = None
-        self._require_fanout()
-
-    def _require_fanout(self) -> None:
-        broker = self._config.broker
-        connection = kombu.Connection(broker.url, transport_options=broker.transport_options)
-        types = connection.transport.implements.exchange_type
-        if not {"topic", "fanout"} & set(types):
-            raise errors.ConfigError(
-                f"broker.url: transport {connection.transport_cls!r} cannot fan out, so Celery "
-                "sends no events over it; use redis, rediss, sentinel, amqp, amqps or another "
-                "transport with topic or fanout exchanges"
-            )
 
     def connect(self) -> None:
         """Connect, declare the exchange as Celery does, and consume from a queue of our own."""

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import kombu
+from kombu.transport import virtual
 
 from celery_sentinel import errors, readings
 from celery_sentinel.brokers import queue_reader
@@ -15,9 +16,14 @@ if TYPE_CHECKING:
 
     from celery_sentinel.config import schema
 
+_NO_SUCH_QUEUE = frozenset({"DoesNotExistQueueException", "UndefinedQueueException"})  # of SQS
+
 
 class KombuQueues:
-    """Asks with a passive declare, which every transport of kombu's answers in its own way."""
+    """Counts as kombu does; every transport answers in its own way.
+
+    A passive declare would do, but on most transports that are no AMQP it makes the queue.
+    """
 
     def __init__(self, config: schema.Config) -> None:
         self._broker = config.broker
@@ -26,7 +32,6 @@ class KombuQueues:
 
     def read(self, names: Sequence[str]) -> readings.BrokerReading:
         """Return the depth of the queues; one that the transport does not know is unknown."""
-        begun = time.perf_counter()
         if self._connection is None:
             self._connection = kombu.Connection(
                 self._broker.url,
@@ -35,8 +40,10 @@ class KombuQueues:
             )
         try:
             self._connection.ensure_connection(max_retries=1, timeout=queue_reader.TIMEOUT)
-            round_trip = time.perf_counter() - begun
-            found = {name: self._read_one(name) for name in names}
+            begun = time.perf_counter()
+            found = {name: self._read_one(name) for name in names[:1]}
+            round_trip = time.perf_counter() - begun if found else None
+            found |= {name: self._read_one(name) for name in names[1:]}
         except (OSError, *self._connection.connection_errors) as error:
             self.close()
             raise errors.BrokerError(str(error) or type(error).__name__) from error
@@ -46,11 +53,11 @@ class KombuQueues:
         if self._channel is None:
             self._channel = self._connection.channel()
         try:
-            declared = self._channel.queue_declare(name, passive=True)
-        except self._connection.channel_errors:
-            self._channel = None
+            return readings.QueueReading(length=_length(self._channel, name))
+        except (*self._connection.channel_errors, LookupError):  # no such queue
+            channel, self._channel = self._channel, None
+            channel.close()
             return readings.QueueReading()
-        return readings.QueueReading(length=int(declared.message_count))
 
     def discover(self) -> Iterable[tuple[str, str]]:
         """Return nothing: kombu has no way to ask for queues."""
@@ -61,3 +68,26 @@ class KombuQueues:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
             connection.release()
+
+
+def _length(channel: Any, name: str) -> int | None:
+    """Return the number of messages ready, None for a queue that is known not to be."""
+    if not isinstance(channel, virtual.Channel):
+        return int(channel.queue_declare(name, passive=True).message_count)
+    if not channel._has_queue(name) or not _resolves(channel, name):  # noqa: SLF001 -- see above
+        return None
+    return int(channel._size(name))  # noqa: SLF001 -- see above
+
+
+def _resolves(channel: Any, name: str) -> bool:
+    """Tell whether a queue of SQS exists; there, and only there, even counting would make it."""
+    resolve = getattr(channel, "_resolve_queue_url", None)
+    if resolve is None:
+        return True
+    try:
+        resolve(name)
+    except Exception as error:
+        if type(error).__name__ in _NO_SUCH_QUEUE:
+            return False
+        raise
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from typing import TYPE_CHECKING
@@ -16,15 +17,24 @@ from celery_sentinel.brokers import amqp_url, queue_reader
 if TYPE_CHECKING:
     from celery_sentinel.config import schema
 
-COLUMNS = "name,messages_unacknowledged,consumers"
+COLUMNS = "name,messages_unacknowledged,exclusive"
 PAGE_SIZE = 500
 LONGEST_ANSWER = 4 * 1024 * 1024  # bytes of one page
 FRESH = 4.0  # seconds an answer serves; RabbitMQ itself renews its figures each 5 s
+AGAIN = 15.0  # seconds until we ask again where we failed: each attempt may hold a poll up
+# Queues of one client each: for the results of rpc://, and those that RabbitMQ named.
+_PRIVATE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|amq\..*", re.DOTALL)
+_ADVICE = {
+    401: "user and password are refused",
+    403: "the user needs a tag such as monitoring, and rights in this virtual host",
+    404: "no such virtual host, or no management API at this address",
+}
 
 
 class _Queue(msgspec.Struct):
     name: str
     messages_unacknowledged: int | None = None
+    exclusive: bool = False
 
 
 class _Page(msgspec.Struct):
@@ -41,21 +51,34 @@ def open_api(config: schema.Config) -> ManagementApi | None:
     Without a user in that URL the broker's own is taken.
     """
     url = config.broker.management_url
-    return None if url is None else ManagementApi(url, config.broker)
+    if url is None:
+        return None
+    return ManagementApi(url, config.broker, event_prefix=config.events.queue_prefix)
 
 
 class ManagementApi:
-    """Lists the queues of the broker's virtual host; the certificate is checked."""
+    """Lists the queues of the broker's virtual host; the certificate is checked.
 
-    def __init__(self, url: str, broker: schema.Broker) -> None:
+    ``names`` are the queues that tasks may wait in, ``unacked`` the unacknowledged messages of
+    each; both are empty while ``trouble`` says why the API does not answer. ``event_prefix`` is
+    how the queues of event receivers begin.
+    """
+
+    def __init__(
+        self, url: str, broker: schema.Broker, *, event_prefix: str, page_size: int = PAGE_SIZE
+    ) -> None:
+        self.names: list[str] = []
+        self.unacked: dict[str, int] = {}
+        self.trouble: str | None = None
         first = amqp_url.addresses(broker)[0]
         parts = urlsplit(url)
         user = httpx.URL(url).username or first["userid"]
         password = httpx.URL(url).password or first["password"]
         base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
         self._url = f"{base.rstrip('/')}/api/queues/{quote(first['virtual_host'], safe='')}"
-        self._unacked: dict[str, int] = {}
-        self._fresh_until = 0.0
+        self._event_prefix = event_prefix
+        self._page_size = page_size
+        self._due = 0.0
         self._client = httpx.Client(
             auth=(user, password),
             timeout=queue_reader.TIMEOUT,
@@ -64,45 +87,71 @@ class ManagementApi:
             follow_redirects=False,
         )
 
-    def unacked(self) -> dict[str, int]:
-        """Return unacknowledged messages by queue; raises ``errors.BrokerError``."""
-        if time.monotonic() >= self._fresh_until:
-            self.refresh()
-        return self._unacked
-
-    def refresh(self) -> list[str]:
-        """Ask for all pages and return the names of all queues."""
-        found: list[_Queue] = []
-        page, pages = 1, 1
-        while page <= pages:
-            answer = self._page(page)
-            found.extend(answer.items)
-            page, pages = page + 1, answer.page_count
-        self._unacked = {
+    def refresh(self) -> None:
+        """Ask for all pages, unless what we have is fresh; a failure becomes ``trouble``."""
+        if time.monotonic() < self._due:
+            return
+        try:
+            found, self.trouble = self._all_pages(), None
+        except errors.BrokerError as error:
+            found, self.trouble = [], f"management API: {error}"
+        self._due = time.monotonic() + (FRESH if self.trouble is None else AGAIN)
+        self.names = [queue.name for queue in found if self._may_hold_tasks(queue)]
+        self.unacked = {
             queue.name: queue.messages_unacknowledged
             for queue in found
             if queue.messages_unacknowledged is not None
         }
-        self._fresh_until = time.monotonic() + FRESH
-        return [queue.name for queue in found]
 
-    def _page(self, number: int) -> _Page:
+    def _may_hold_tasks(self, queue: _Queue) -> bool:
+        """Tell whether a queue is none of those that clients keep for answers and events."""
+        return not (
+            queue.exclusive
+            or queue.name.endswith(".pidbox")
+            or queue.name.startswith(f"{self._event_prefix}.")
+            or _PRIVATE.fullmatch(queue.name)
+        )
+
+    def _all_pages(self) -> list[_Queue]:
+        deadline = time.monotonic() + queue_reader.TIMEOUT
+        found: list[_Queue] = []
+        page, pages = 1, 1
+        while page <= pages:
+            answer = self._page(page, deadline)
+            found.extend(answer.items)
+            page, pages = page + 1, answer.page_count
+        return found
+
+    def _page(self, number: int, deadline: float) -> _Page:
         query: dict[str, str | int] = {
             "page": number,
-            "page_size": PAGE_SIZE,
+            "page_size": self._page_size,
             "columns": COLUMNS,
         }
         try:
             with self._client.stream("GET", self._url, params=query) as response:
-                response.raise_for_status()
-                body = b""
-                for part in response.iter_bytes():
-                    body += part
-                    if len(body) > LONGEST_ANSWER:
-                        raise errors.BrokerError("management API: an answer without end")
-            return _decode(body)
+                if response.status_code != httpx.codes.OK:
+                    raise errors.BrokerError(_refused(response.status_code))
+                return _decode(_body(response, deadline))
         except (httpx.HTTPError, msgspec.DecodeError) as error:
-            raise errors.BrokerError(f"management API: {error}") from error
+            raise errors.BrokerError(str(error) or type(error).__name__) from error
+
+
+def _body(response: httpx.Response, deadline: float) -> bytes:
+    """Return the body; raises ``errors.BrokerError`` for one too long, in bytes or in time."""
+    body = bytearray()
+    for part in response.iter_bytes():
+        body += part
+        if len(body) > LONGEST_ANSWER:
+            raise errors.BrokerError(f"an answer of more than {LONGEST_ANSWER} bytes")
+        if time.monotonic() > deadline:
+            raise errors.BrokerError(f"no complete answer within {queue_reader.TIMEOUT:g} s")
+    return bytes(body)
+
+
+def _refused(status: int) -> str:
+    advice = _ADVICE.get(status)
+    return f"HTTP status {status}" + (f": {advice}" if advice else "")
 
 
 def _trust(tls: schema.Tls | None) -> ssl.SSLContext:

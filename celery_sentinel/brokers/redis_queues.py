@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Any
 import redis
 from redis import backoff, retry
 
-from celery_sentinel import errors, readings
+from celery_sentinel import errors, logs, readings
 from celery_sentinel.brokers import queue_reader, redis_messages, redis_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from celery_sentinel.brokers import redis_url
     from celery_sentinel.config import schema
 
 # kombu's defaults for its transport options of the same names.
 PRIORITY_STEPS = (0, 3, 6, 9)
 SEPARATOR = "\x06\x16"
 BINDING = "_kombu.binding."
-BINDING_PERMANENT = "_kombu.binding_permanent."
-BINDING_DEADLINES = "_kombu.binding_deadlines"
 
 SCANS_A_LOOK = 20  # SCAN calls in one portion of discovery: the key space may hold millions
 KEYS_A_SCAN = 1000
@@ -30,9 +29,12 @@ TAIL_BYTES = 8192  # id and headers come last in kombu's envelope
 # Redis has no command for a part of a list's element; without this a queue of large messages
 # would cost their full size with every poll. A key that is no list has no tail.
 _TAIL_SCRIPT = """
-local last = redis.pcall('LINDEX', KEYS[1], -1)
-if type(last) ~= 'string' then return false end
-return string.sub(last, -tonumber(ARGV[1]))
+local ends = {}
+for place, key in ipairs(KEYS) do
+  local last = redis.pcall('LINDEX', key, -1)
+  ends[place] = type(last) == 'string' and string.sub(last, -ARGV[1])
+end
+return ends
 """
 
 
@@ -44,11 +46,13 @@ class RedisQueues:
         self._nodes = redis_nodes.Nodes(config.broker)
         self._prefix = str(options.get("global_keyprefix") or "")
         self._separator = str(options.get("sep", SEPARATOR))
-        self._steps = tuple(options.get("priority_steps") or PRIORITY_STEPS)
+        self._steps = _steps(options)
         self._unacked_index = self._prefix + str(options.get("unacked_index_key", "unacked_index"))
         self._ignored_exchanges = {config.events.exchange}
         self._client: redis.Redis | None = None
+        self._tails_refused = False
         self._cursor = 0
+        self._log = logs.get(__name__)
 
     def read(self, names: Sequence[str]) -> readings.BrokerReading:
         """Return depths and tails of the queues, the unacked index and the ping time."""
@@ -63,47 +67,67 @@ class RedisQueues:
             raise errors.BrokerError(str(error)) from error
         unacked, oldest = answers[0], answers[1]
         return readings.BrokerReading(
-            queues=dict(zip(names, self._queues(names, answers[2:]), strict=True)),
+            queues=dict(zip(names, self._queues(answers[2:]), strict=True)),
             round_trip=round_trip,
             unacked=unacked if isinstance(unacked, int) else None,
             oldest_unacked_at=float(oldest[0][1]) if isinstance(oldest, list) and oldest else None,
         )
 
     def _ask(self, client: redis.Redis, names: Sequence[str]) -> list[Any]:
-        """Return the answers in order: unacked, its oldest, then length and tail of each list."""
+        """Return the answers in order: unacked, its oldest, then lengths and tails by queue."""
         with client.pipeline(transaction=False) as pipeline:
             pipeline.zcard(self._unacked_index)
             pipeline.zrange(self._unacked_index, 0, 0, withscores=True)
             for name in names:
-                for key in self._lists(name):
+                keys = self._lists(name)
+                for key in keys:
                     pipeline.llen(key)
-                    pipeline.eval(_TAIL_SCRIPT, 1, key, str(TAIL_BYTES))
+                if not self._tails_refused:
+                    pipeline.eval(_TAIL_SCRIPT, len(keys), *keys, str(TAIL_BYTES))
             return pipeline.execute(raise_on_error=False)
 
     def _lists(self, name: str) -> list[str]:
-        """Return the keys of a queue's lists, priority 0 first, as kombu names them."""
+        """Return the keys of a queue's lists, in the order of the priority steps."""
         return [
             f"{self._prefix}{name}{self._separator}{step}" if step else f"{self._prefix}{name}"
             for step in self._steps
         ]
 
-    def _queues(self, names: Sequence[str], answers: list[Any]) -> list[readings.QueueReading]:
-        found = []
-        width = 2 * len(self._steps)
-        for index in range(len(names)):
-            part = answers[index * width : (index + 1) * width]
-            lengths = [n if isinstance(n, int) else 0 for n in part[::2]]
-            tails = [redis_messages.tail(raw) for raw in part[1::2] if isinstance(raw, bytes)]
-            found.append(
-                readings.QueueReading(
-                    length=sum(lengths),
-                    by_priority={
-                        str(step): n for step, n in zip(self._steps, lengths, strict=True)
-                    },
-                    tails=tuple(tails),
-                )
-            )
-        return found
+    def _queues(self, answers: list[Any]) -> list[readings.QueueReading]:
+        """Return what each queue's part of the answers tells.
+
+        Raises ``errors.BrokerError`` when we may look at none of them.
+        """
+        lists = len(self._steps)
+        width = lists + (not self._tails_refused)
+        parts = [answers[start : start + width] for start in range(0, len(answers), width)]
+        refusals = [_refusal(part[:lists]) for part in parts]
+        if refusals and (refusal := refusals[0]) and all(refusals):
+            raise errors.BrokerError(str(refusal))
+        if not self._tails_refused:
+            self._note_refused_tails([part[lists] for part in parts])
+        return [self._queue(part[:lists], part[lists:]) for part in parts]
+
+    def _queue(self, lengths: list[Any], tails: list[Any]) -> readings.QueueReading:
+        """Return one queue; where one of its lists cannot be counted, its length is unknown."""
+        counted = {
+            str(step): found
+            for step, found in zip(self._steps, lengths, strict=True)
+            if isinstance(found, int)
+        }
+        ends = tails[0] if tails and isinstance(tails[0], list) else []
+        return readings.QueueReading(
+            length=sum(counted.values()) if len(counted) == len(lengths) else None,
+            by_priority=counted,
+            tails=tuple(redis_messages.tail(end) for end in ends if isinstance(end, bytes)),
+        )
+
+    def _note_refused_tails(self, answers: list[Any]) -> None:
+        """Do without tails, on this connection, where no script may run: each would be refused."""
+        refused = [answer for answer in answers if isinstance(answer, redis.ResponseError)]
+        if refused and len(refused) == len(answers):
+            self._tails_refused = True
+            self._log.warning("oldest_messages_unknown", error=str(refused[0]))
 
     def discover(self) -> Iterable[tuple[str, str]]:
         """Return the queues of kombu's binding sets; each call looks at the next keys."""
@@ -134,22 +158,28 @@ class RedisQueues:
         return {
             parts[-1]
             for member in members
-            if (parts := member.decode("utf-8", "replace").split(SEPARATOR)) and parts[-1]
+            if (parts := member.decode("utf-8", "replace").split(self._separator)) and parts[-1]
         }
 
     def _connected(self) -> redis.Redis:
         if self._client is None:
-            address = self._nodes.find()[0]
-            self._client = redis.Redis(
-                connection_pool=redis.ConnectionPool(
-                    connection_class=address.connection_class,
-                    **address.arguments,
-                    protocol=2,
-                    socket_timeout=queue_reader.TIMEOUT,
-                    retry=retry.Retry(backoff.NoBackoff(), 0),
-                )
-            )
+            self._client = self._open()
+            self._tails_refused = False
         return self._client
+
+    def _open(self) -> redis.Redis:
+        """Return a client of the first address that answers, or of Sentinel's master."""
+        failures = []
+        for address in self._nodes.find():
+            client = _client(address)
+            try:
+                client.ping()
+            except (redis.RedisError, OSError) as error:
+                client.connection_pool.disconnect()
+                failures.append(f"{address.where}: {error}")
+            else:
+                return client
+        raise redis.ConnectionError("; ".join(failures) or "no address to connect to")
 
     def close(self) -> None:
         """Drop the connection."""
@@ -157,6 +187,38 @@ class RedisQueues:
         if client is not None:
             client.close()
             client.connection_pool.disconnect()
+
+
+def _client(address: redis_url.Address) -> redis.Redis:
+    timeouts = {"socket_timeout": queue_reader.TIMEOUT}
+    if "socket_connect_timeout" in address.arguments:  # a unix socket has none
+        timeouts["socket_connect_timeout"] = queue_reader.TIMEOUT
+    pool: Any = redis.ConnectionPool(
+        connection_class=address.connection_class,
+        **{**address.arguments, **timeouts},
+        protocol=2,
+        retry=retry.Retry(backoff.NoBackoff(), 0),
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+def _steps(options: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return kombu's ``priority_steps``; raises ``errors.ConfigError`` for what are none."""
+    steps = options.get("priority_steps") or PRIORITY_STEPS
+    if not isinstance(steps, list | tuple) or not all(type(step) is int for step in steps):
+        raise errors.ConfigError(
+            f"broker.transport_options: priority_steps is {steps!r}; give a list of whole "
+            f"numbers in ascending order, such as {list(PRIORITY_STEPS)}"
+        )
+    return tuple(steps)
+
+
+def _refusal(lengths: list[Any]) -> Exception | None:
+    """Return why none of a queue's lists may be counted, None where one is or is no list."""
+    refused = [found for found in lengths if isinstance(found, redis.ResponseError)]
+    if len(refused) < len(lengths) or str(refused[0]).startswith("WRONGTYPE"):
+        return None
+    return refused[0]
 
 
 def _escaped(text: str) -> str:

@@ -20,6 +20,7 @@ CONNECT_TIMEOUT = 5.0
 DEFAULT_PORT = 6379
 _SENTINEL = "sentinel://"
 DEFAULT_SENTINEL_PORT = 26379
+TLS_CONNECTION = redis.SSLConnection
 KEYPREFIX_FANOUT = "/{db}."  # kombu's default
 _TLS_OPTIONS = frozenset(
     name for name in inspect.signature(redis.SSLConnection).parameters if name.startswith("ssl_")
@@ -117,7 +118,7 @@ def _address(url: str, broker: schema.Broker, before: list[Address]) -> Address:
     }
     if parts["transport"] != "rediss" and not query and broker.tls is None:
         return Address(redis.Connection, arguments)
-    return Address(redis.SSLConnection, arguments | _tls(query, broker.tls))
+    return Address(TLS_CONNECTION, arguments | _tls(query, broker.tls))
 
 
 def _ssl_options(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -30,11 +30,11 @@ def collect(
 ) -> Iterator[samples.Family]:
     """Yield the queue and broker families; the de-facto names only with ``compat``."""
     gathered: Gathered = {metric: [] for metric in _OF_A_QUEUE if compat or not metric.compat}
-    known_crews = crews.of(fleet)
+    known_crews = crews.Crews(fleet)
     for queue in portions.of(fleet, fleet.queues):
         _info(queue, gathered)
         _depth(queue, gathered)
-        _crew(queue, known_crews, gathered)
+        _crew(queue, known_crews.of(queue.name), gathered)
     if compat:
         gathered[catalogue.CONSUMERS_COMPAT] = gathered[catalogue.QUEUE_CONSUMERS]
         gathered[catalogue.WORKERS_COMPAT] = gathered[catalogue.QUEUE_WORKERS]
@@ -67,11 +67,8 @@ def _depth(queue: queues.Queue, gathered: Gathered) -> None:
         gathered[catalogue.QUEUE_OLDEST_MESSAGE].append((labels, queue.oldest_at))
 
 
-def _crew(
-    queue: queues.Queue, known_crews: dict[str, crews.Crew] | None, gathered: Gathered
-) -> None:
+def _crew(queue: queues.Queue, crew: crews.Crew | None, gathered: Gathered) -> None:
     name = (queue.name,)
-    crew = None if known_crews is None else known_crews.get(queue.name, crews.NOBODY)
     consumers = queue.consumers
     if consumers is None and crew is not None:
         consumers = crew.workers

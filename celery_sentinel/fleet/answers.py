@@ -60,12 +60,14 @@ class Answers:
         by_hostname = {labels.clean(reading.hostname): reading for reading in found}
         for hostname, reading in by_hostname.items():
             worker = self._workers.find(hostname)
-            if worker is not self._workers.overflowed:
+            if worker is not self._workers.overflowed and not _is_anothers(reading, worker):
                 self._note(worker, reading, asked_at=asked_at, now=now, wall=wall)
         for worker in self._workers:
             asked = among is None or worker.hostname in among
             if asked and worker.hostname not in by_hostname and worker.state is State.UP:
-                worker.responding = False
+                # The first question may go out before a new worker listens.
+                heard_us = worker.answered_at is not None or worker.unanswered
+                worker.responding = False if heard_us else None
                 worker.unanswered += 1
         if among is None:
             self.known_at = now
@@ -78,8 +80,8 @@ class Answers:
         for worker in self._workers:
             if worker.answered_at is not None and worker.answered_at < limit:
                 worker.reserved = worker.scheduled = None
-                if self.known_at is None:
-                    worker.responding = None
+            if self.known_at is None and (worker.answered_at or 0.0) < limit:
+                worker.responding, worker.unanswered = None, 0
 
     def _note(
         self,
@@ -93,31 +95,30 @@ class Answers:
         worker.answered_at = now
         worker.responding, worker.unanswered = True, 0
         worker.duplicate = worker.duplicate or reading.answers > 1
-        worker.pool = reading.pool or worker.pool
+        worker.pool = labels.clean(reading.pool) if reading.pool else worker.pool
         worker.concurrency = _count(reading.concurrency, worker.concurrency)
         worker.prefetch_count = _count(reading.prefetch_count, worker.prefetch_count)
         worker.max_rss_bytes = _count(reading.max_rss_bytes, worker.max_rss_bytes)
-        worker.reserved, worker.scheduled = reading.reserved, reading.scheduled
+        worker.reserved = _count(reading.reserved, None)
+        worker.scheduled = _count(reading.scheduled, None)
         if reading.queues is not None:
-            worker.queues = tuple(labels.clean(name) for name in reading.queues)
+            worker.queues = tuple(labels.clean(name) for name in reading.queues if name)
             for name in worker.queues:
                 self._queues.note(name, "inspect", wall)
-        if reading.active is not None and reading.answers == 1:
-            self._reconcile(worker, reading.active, asked_at=asked_at, now=now)
+        if reading.active is not None:
+            if not worker.duplicate:  # what runs on a namesake is not in this answer
+                ids = {task.task_id for task in reading.active}
+                self._close_missing(worker, ids, asked_at=asked_at, now=now)
+            for task in reading.active:
+                self._runs(worker, task, asked_at=asked_at, now=now)
 
-    def _reconcile(
-        self,
-        worker: Worker,
-        active: tuple[readings.ActiveTask, ...],
-        *,
-        asked_at: float,
-        now: float,
+    def _close_missing(
+        self, worker: Worker, ids: Collection[str], *, asked_at: float, now: float
     ) -> None:
-        """Make what the tracker takes for running agree with what the worker says it runs.
+        """Close what the tracker takes for running on a worker that does not say so.
 
-        Twice in a row not among them, and started well before we asked: the end was not heard.
+        Twice in a row not among ``ids``, and started well before we asked: the end was not heard.
         """
-        ids = {task.task_id for task in active}
         gone = {
             uuid
             for uuid, record in worker.running.items()
@@ -128,8 +129,6 @@ class Answers:
             if record is not None:
                 self._records.close(uuid, record, now)
         worker.missing = frozenset(gone - worker.missing)
-        for task in active:
-            self._runs(worker, task, asked_at=asked_at, now=now)
 
     def _runs(
         self, worker: Worker, task: readings.ActiveTask, *, asked_at: float, now: float
@@ -141,18 +140,26 @@ class Answers:
             record = self._records.insert(task.task_id, series, worker, STARTED, now)
             if record is None:
                 return
-        elif record.state != STARTED:
+        elif record.state != STARTED or record.worker is not worker:
             if record.seen > asked_at - MARGIN:
                 return  # its events are newer than the answer
+            record.started = None
             if record.state == CLOSED:
                 record.series.in_flight[STARTED] += 1
                 record.state = STARTED
             else:
                 self._records.leave(task.task_id, record, STARTED, now)
         record.seen = now
-        record.started = record.started or task.started_at
+        if record.started is None and 0 < (task.started_at or 0.0) < MAX_COUNT:
+            record.started = task.started_at
         record.worker = worker
         worker.running[task.task_id] = record
+
+
+def _is_anothers(reading: readings.WorkerReading, worker: Worker) -> bool:
+    """Tell whether a process answered that is not, or not yet, the one whose events we hear."""
+    known = worker.pid is not None and reading.pid is not None and not worker.duplicate
+    return known and reading.answers == 1 and reading.pid != worker.pid
 
 
 def _count(value: int | None, otherwise: int | None) -> int | None:

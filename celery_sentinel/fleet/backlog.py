@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet.series import SENT
+from celery_sentinel.fleet.series import LONGEST, SENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,18 +64,29 @@ class Backlog:
             for tail in found.tails
             if tail.task_id is not None
         }
-        ages = [age for tail in found.tails for age in self._ages(queue, tail)]
+        ages = [age for tail in found.tails if (age := self._age(queue, tail, wall)) is not None]
         if ages:
             queue.oldest_at, queue.oldest_source = min(ages)
 
-    def _ages(self, queue: queues.Queue, tail: readings.Tail) -> Iterator[tuple[float, str]]:
-        """Yield since when the message at a tail has waited, by the best evidence there is."""
+    def _age(
+        self, queue: queues.Queue, tail: readings.Tail, wall: float
+    ) -> tuple[float, str] | None:
+        """Return since when the message at a tail has waited, by the best evidence there is.
+
+        A sender whose clock is ahead cannot make that later than now.
+        """
+        for at, source in self._evidence(queue, tail):
+            if abs(wall - at) < LONGEST:  # else its sender gave it no time
+                return min(at, wall), source
+        return None
+
+    def _evidence(self, queue: queues.Queue, tail: readings.Tail) -> Iterator[tuple[float, str]]:
         record = None if tail.task_id is None else self._records.by_id.get(tail.task_id)
-        if record is not None and record.state == SENT and record.sent:
+        if record is not None and record.state == SENT and record.sent is not None:
             yield record.sent, "tracked"
-        elif tail.enqueued_at is not None:
+        if tail.enqueued_at is not None:
             yield tail.enqueued_at, "header"
-        elif tail.task_id is not None:
+        if tail.task_id is not None:
             yield queue.first_seen[tail.task_id], "observed"
 
     def expire(self, now: float) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from celery_sentinel.fleet import (
     answers,
     backlog,
     exceptions,
+    labels,
     polls,
     queues,
     records,
@@ -82,7 +85,7 @@ class Fleet:
         self.queues = queues.QueueTable(
             limit=limits.queues,
             watch=config.queues.watch,
-            ignore=config.queues.ignore,
+            ignore=_ignored(config),
             dead_letter=config.queues.dead_letter,
         )
         self.workers = workers.WorkerTable(
@@ -168,13 +171,13 @@ class Fleet:
             self.records.sweep(now, wall)
             self.backlog.expire(now)
             self.answers.expire(now)
+            for worker in self.workers:
+                wedge.judge(worker, self.queues, now, after=self._wedged_after)
 
     def apply_reading(self, reading: readings.BrokerReading, now: float, wall: float) -> None:
         """Take over what a poll of the queues found. Takes the lock."""
         with self.lock:
             self.backlog.apply(reading, now, wall)
-            for worker in self.workers:
-                wedge.judge(worker, self.queues, now, after=self._wedged_after)
 
     def apply_answers(
         self,
@@ -188,8 +191,8 @@ class Fleet:
         """Take over what workers answered, of those ``among`` or of all. Takes the lock."""
         with self.lock:
             self.answers.apply(found, asked_at=asked_at, now=now, wall=wall, among=among)
-            self._note_last_sent()
-            self.queues.forget(wall - self._forget_queues_after)
+            self.queues.note_sent(self._sent_to(), wall)
+            self.queues.forget(wall, self._forget_queues_after)
 
     def note_queues(self, found: Iterable[tuple[str, str]], wall: float) -> None:
         """Remember queues the broker knows of, as (name, source) pairs. Takes the lock."""
@@ -205,12 +208,13 @@ class Fleet:
                 poll = self.polls[poller] = polls.Poll()
             poll.note(duration=duration, success=success, wall=wall)
 
-    def _note_last_sent(self) -> None:
-        """Let a queue live while tasks are sent to it."""
+    def _sent_to(self) -> Counter[str]:
+        """Return how many tasks were sent to each queue."""
+        found: Counter[str] = Counter()
         for one in self.series:
-            queue = self.queues.by_name.get(one.queue_name)
-            if queue is not None:
-                queue.mentioned_at = max(queue.mentioned_at, one.last_sent)
+            if one.sent and one.queue_name not in {labels.UNKNOWN, labels.OTHER}:
+                found[one.queue_name] += one.sent
+        return found
 
     def resubscribed(self, now: float) -> None:
         """Note that the stream stands again. Takes the lock."""
@@ -222,7 +226,7 @@ class Fleet:
         with self.lock:
             self.queues.configure(
                 watch=config.queues.watch,
-                ignore=config.queues.ignore,
+                ignore=_ignored(config),
                 dead_letter=config.queues.dead_letter,
             )
             self._forget_queues_after = float(config.queues.forget_after)
@@ -245,6 +249,11 @@ class Fleet:
 
     def _idle(self, worker: Worker, before: float) -> None:
         self.tracker.close_unheard(worker, before)
+
+
+def _ignored(config: schema.Config) -> tuple[str, ...]:
+    """Return the globs of queues to leave out, our own event queue and those like it included."""
+    return (*config.queues.ignore, f"{glob.escape(config.events.queue_prefix)}.*")
 
 
 def _series_table(config: schema.Config) -> series.SeriesTable:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from celery_sentinel.fleet import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from celery_sentinel import events
     from celery_sentinel.fleet.worker import Worker
@@ -78,6 +78,7 @@ class QueueTable:
         self.by_name: dict[str, Queue] = {}
         self._unlisted: set[str] = set()
         self._learnt: dict[str, str] = {}
+        self._sent: dict[str, int] = {}
         self.configure(watch=watch, ignore=ignore, dead_letter=dead_letter)
 
     def __iter__(self) -> Iterator[Queue]:
@@ -106,6 +107,8 @@ class QueueTable:
         self, name: str, source: str, mentioned_at: float = 0.0, *, listed: bool = False
     ) -> None:
         """Remember that ``source`` named this queue; a ``listed`` one cannot be ignored."""
+        if not name:
+            return
         queue = self.by_name.get(name)
         if queue is None:
             if name in self._unlisted:
@@ -116,10 +119,21 @@ class QueueTable:
         queue.sources.add(source)
         queue.mentioned_at = max(queue.mentioned_at, mentioned_at)
 
-    def forget(self, before: float) -> None:
-        """Drop the queues that nobody has mentioned since ``before`` (epoch) nor configured."""
+    def note_sent(self, counts: Mapping[str, int], wall: float) -> None:
+        """Let a queue live, or return, while tasks are sent to it; ``counts`` (by name) grow.
+
+        What events say of the time is up to their senders' clocks, so growth has to tell.
+        """
+        for name, count in counts.items():
+            if count != self._sent.get(name, 0):
+                self.note(name, "event", wall)
+        self._sent = dict(counts)
+
+    def forget(self, wall: float, after: float) -> None:
+        """Drop the queues nobody has mentioned for ``after`` seconds nor configured."""
         for name, queue in list(self.by_name.items()):
-            if queue.mentioned_at < before and "config" not in queue.sources:
+            queue.mentioned_at = min(queue.mentioned_at, wall)
+            if queue.mentioned_at < wall - after and "config" not in queue.sources:
                 del self.by_name[name]
 
     def _admit(self, name: str, *, listed: bool) -> Queue | None:

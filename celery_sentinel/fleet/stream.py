@@ -14,6 +14,7 @@ class Stream:
 
     ``since`` is epoch seconds of the last change of ``up``; a gap runs from the loss of a
     standing subscription to the next one, so a broker that was never reached is no gap.
+    ``events_impossible`` says why the transport can carry no events, None where it can.
     """
 
     def __init__(self, *, transport: str, url: str) -> None:
@@ -22,6 +23,7 @@ class Stream:
         self.up = False
         self.since: float | None = None
         self.last_error: str | None = None
+        self.events_impossible: str | None = None
         self.gaps: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.rejected: Counter[str] = Counter()
         self.salvaged: Counter[str] = Counter()

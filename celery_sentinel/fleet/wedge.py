@@ -15,6 +15,7 @@ NOT_ANSWERING = "not_answering"
 NO_PROGRESS = "no_progress"
 REASONS = (NOT_ANSWERING, NO_PROGRESS)
 POLLS_UNANSWERED = 2
+BEATS_STANDING_STILL = 2  # what a worker has processed is told by its heartbeats
 
 
 def judge(worker: Worker, table: queues.QueueTable, now: float, *, after: float) -> None:
@@ -22,19 +23,21 @@ def judge(worker: Worker, table: queues.QueueTable, now: float, *, after: float)
 
     It beats but has left two polls in a row unanswered; or for ``after`` seconds its queues
     have held messages, it has had free slots, and it has started nothing. Nothing is said of
-    a worker that is not up, nor of the pool solo, which can do neither while it works.
+    a worker that is not up, nor of the pool solo, which can do neither while it works. One
+    that has never answered is not said to have ceased: its remote control may be off.
     """
     if worker.state is not State.UP or worker.pool == SOLO:
         worker.wedged = worker.stalled_since = None
         return
-    if worker.unanswered >= POLLS_UNANSWERED:
+    if worker.unanswered >= POLLS_UNANSWERED and worker.answered_at is not None:
         worker.wedged = NOT_ANSWERING
         return
     if not _is_stalled(worker, table):
         worker.stalled_since = None
     elif worker.stalled_since is None:
         worker.stalled_since = now
-    stalled = worker.stalled_since is not None and now - worker.stalled_since >= after
+    patience = max(after, BEATS_STANDING_STILL * worker.interval)
+    stalled = worker.stalled_since is not None and now - worker.stalled_since >= patience
     worker.wedged = NO_PROGRESS if stalled else None
 
 

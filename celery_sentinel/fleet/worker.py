@@ -127,6 +127,11 @@ class Worker:
         return max(self.heard, self.task_heard)
 
     @property
+    def last_seen(self) -> float:
+        """When it was last heard or answered (monotonic)."""
+        return max(self.last_heard, self.answered_at or 0.0)
+
+    @property
     def patience(self) -> float:
         """How long it may be silent before it counts as lost, in seconds."""
         return max(INTERVALS_TO_SILENCE * self.interval, SILENCE_FLOOR)

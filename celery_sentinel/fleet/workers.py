@@ -232,7 +232,7 @@ class WorkerTable:
             silence = now - worker.last_heard
             if worker.state is State.OFFLINE and not worker.running and silence > GOODBYE_MEMORY:
                 del self.by_hostname[worker.hostname]
-            elif silence > self.forget_after:
+            elif now - worker.last_seen > self.forget_after:
                 self._on_lost(worker)
                 del self.by_hostname[worker.hostname]
             elif silence > worker.patience and worker.state in {State.UP, State.UNHEARD}:
@@ -242,11 +242,13 @@ class WorkerTable:
             self._lags.popleft()
 
     def _fell_silent(self, worker: Worker, *, listening: bool) -> None:
+        worker.responding = worker.wedged = None
+        worker.unanswered = 0
         if not listening:
             worker.state = State.UNHEARD
         elif worker.heartbeat_at is not None:
             worker.state = State.LOST
-            worker.active = worker.wedged = None
+            worker.active = None
             self.lost += 1
             self._on_lost(worker)
 

@@ -61,14 +61,19 @@ class Loop:
 
     def run(self) -> None:
         """Ask whenever it is due, until stopped."""
+        while not self._stopping.is_set():
+            self.beat = time.monotonic()
+            if self._is_due():
+                self._ask_once()
+            self._stopping.wait(PULSE)
+        self._close()
+
+    def _is_due(self) -> bool:
         try:
-            while not self._stopping.is_set():
-                self.beat = time.monotonic()
-                if self._question.due(self.beat):
-                    self._ask_once()
-                self._stopping.wait(PULSE)
-        finally:
-            self._question.close()
+            return self._question.due(self.beat)
+        except Exception as error:  # noqa: BLE001 -- a defect of ours; the thread is to go on
+            self._tell(self._survived(error))
+            return False
 
     def _ask_once(self) -> None:
         begun = time.monotonic()
@@ -78,9 +83,8 @@ class Loop:
         except errors.BrokerError as error:
             problem = self._scrub(str(error))
         except Exception as error:  # noqa: BLE001 -- a library's own; the next poll may do better
-            problem = self._scrub(f"{type(error).__name__}: {error}")
-            self._connection.failures[self.name] += 1
-            self._question.close()
+            problem = self._survived(error)
+            self._close()
         self._fleet.note_poll(
             self.name,
             duration=time.monotonic() - begun,
@@ -88,6 +92,17 @@ class Loop:
             wall=time.time(),
         )
         self._tell(problem)
+
+    def _survived(self, error: Exception) -> str:
+        """Count what nobody expected, and return what to say of it."""
+        self._connection.failures[self.name] += 1
+        return self._scrub(f"{type(error).__name__}: {error}")
+
+    def _close(self) -> None:
+        try:
+            self._question.close()
+        except Exception as error:  # noqa: BLE001 -- the connection is given up in any case
+            self._log.warning("poll_close_failed", poller=self.name, error=self._survived(error))
 
     def _tell(self, problem: str | None) -> None:
         """Log a change of state, not each attempt."""

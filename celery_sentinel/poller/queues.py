@@ -5,11 +5,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from celery_sentinel import errors
+from celery_sentinel.fleet import labels
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from celery_sentinel import readings
     from celery_sentinel.brokers import queue_reader
     from celery_sentinel.fleet import model
 
 DISCOVER_EACH = 60.0  # seconds between two looks for queues nobody told us of
+PORTION = 256  # queues taken over under one lock: some 3 ms
 
 
 class QueuePoll:
@@ -31,17 +40,60 @@ class QueuePoll:
         return now >= self._next
 
     def ask(self) -> None:
-        """Read all known queues, and now and then look for others first."""
+        """Read all known queues, and now and then look for others first.
+
+        Raises ``errors.BrokerError`` also where a part was read, after taking that over.
+        """
         now = time.monotonic()
         self._next = now + self._interval
+        trouble = None
         if now >= self._discover_next:
             self._discover_next = now + min(DISCOVER_EACH, 12 * self._interval)
+            trouble = self._discover()
+        try:
+            reading = self._reader.read(self._names())
+        except errors.BrokerError:
+            self._expire()
+            raise
+        now, wall = time.monotonic(), time.time()
+        for portion in _portions(reading):
+            self._fleet.apply_reading(portion, now, wall)
+        trouble = trouble or reading.trouble
+        if trouble is not None:
+            raise errors.BrokerError(trouble)
+
+    def _discover(self) -> str | None:
+        """Look for queues; return why that failed, which is no reason not to read the known."""
+        try:
             self._fleet.note_queues(self._reader.discover(), time.time())
+        except errors.BrokerError as error:
+            return str(error)
+        return None
+
+    def _names(self) -> list[str]:
+        """Return the queues to ask for: those whose label, the only name we keep, is theirs."""
         with self._fleet.lock.reading():
-            names = list(self._fleet.queues.by_name)
-        reading = self._reader.read(names)
-        self._fleet.apply_reading(reading, time.monotonic(), time.time())
+            known = list(self._fleet.queues.by_name)
+        return [name for name in known if not _altered(name)]
+
+    def _expire(self) -> None:
+        """Drop what is too old here too: the receiver may be busy with connecting."""
+        with self._fleet.lock:
+            self._fleet.backlog.expire(time.monotonic())
 
     def close(self) -> None:
         """Drop the connection."""
         self._reader.close()
+
+
+def _portions(reading: readings.BrokerReading) -> Iterator[readings.BrokerReading]:
+    """Yield the reading in parts, one at least: all at once would hold the receiver up."""
+    queues = list(reading.queues.items())
+    for start in range(0, max(1, len(queues)), PORTION):
+        portion = dict(queues[start : start + PORTION])
+        yield msgspec.structs.replace(reading, queues=portion)
+
+
+def _altered(name: str) -> bool:
+    """Tell whether ``labels.clean`` has made this of another name, which we cannot ask for."""
+    return "\ufffd" in name or (len(name) == labels.MAX_LENGTH and name.endswith("…"))

@@ -16,14 +16,15 @@ NEW_WORKER_AFTER = 2.0  # seconds a new worker gets to listen before it is asked
 # A worker says hello before it listens to commands, so the first request may go unheard.
 EVENTS_TWICE_AFTER = 5.0  # seconds
 EVENTS_AGAIN_AFTER = 30.0  # seconds, while the worker is known to send no task events
+RETRY_AFTER = 5.0  # seconds from a round that failed to the next
 
 
 class _Asked(NamedTuple):
-    """When (monotonic) which process was asked last, and whether that was not the first time."""
+    """When (monotonic) which process was to be asked last, and how often it really was."""
 
     pid: int | None
     at: float
-    twice: bool
+    times: int
 
 
 class _Known(NamedTuple):
@@ -78,11 +79,20 @@ class WorkerPoll:
         among = None
         if asked_at >= self._next:
             self._next = asked_at + self._interval
+            expected = [one.hostname for one in self._known()]
         else:
-            among = self._newcomers(asked_at)
-        self._first_seen = {key: float("inf") for key in self._first_seen}  # all are asked now
-        expected = len(self._known()) if among is None else len(among)
-        found = self._control.ask(expected=expected, timeout=self._timeout, among=among)
+            among = expected = self._newcomers(asked_at)
+        self._first_seen = {
+            key: float("inf") if asked_at - since >= NEW_WORKER_AFTER else since
+            for key, since in self._first_seen.items()
+        }
+        try:
+            found = self._control.ask(expected=expected, timeout=self._timeout, among=among)
+        except errors.BrokerError:
+            self._next = min(self._next, time.monotonic() + RETRY_AFTER)
+            raise
+        finally:
+            self._connection.failures["control"] = self._control.unreadable
         self._fleet.apply_answers(
             found, asked_at=asked_at, now=time.monotonic(), wall=time.time(), among=among
         )
@@ -121,18 +131,22 @@ class WorkerPoll:
         if not silent:
             return
         hostnames = [one.hostname for one in silent]
-        for one in silent:
-            earlier = self._asked.get(one.hostname)
-            again = earlier is not None and earlier.pid == one.pid
-            self._asked[one.hostname] = _Asked(one.pid, now, twice=again)
         try:
             self._control.tell("enable_events", hostnames)
         except errors.BrokerError as error:
+            self._note_asked(silent, now, times=0)
             self._connection.control["failed"] += 1
             self._log.warning("enable_events_failed", error=str(error), workers=hostnames)
             return
+        self._note_asked(silent, now, times=1)
         self._connection.control["asked"] += len(silent)
         self._log.info("enable_events_asked", workers=hostnames)
+
+    def _note_asked(self, silent: list[_Known], now: float, *, times: int) -> None:
+        for one in silent:
+            earlier = self._asked.get(one.hostname)
+            before = earlier.times if earlier is not None and earlier.pid == one.pid else 0
+            self._asked[one.hostname] = _Asked(one.pid, now, before + times)
 
     def _is_silent(self, one: _Known, now: float) -> bool:
         """Tell whether a worker is to be asked for task events now."""
@@ -141,6 +155,6 @@ class WorkerPoll:
             return False
         if asked is None or asked.pid != one.pid:
             return True
-        if not asked.twice:
+        if asked.times < 2:  # noqa: PLR2004 -- the first may have gone unheard
             return now - asked.at > EVENTS_TWICE_AFTER
         return one.enabled is False and now - asked.at > EVENTS_AGAIN_AFTER

@@ -14,7 +14,7 @@ from celery_sentinel.summary import notes, queues
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from celery_sentinel.fleet import model, series, stream
+    from celery_sentinel.fleet import backend, model, series, stream
     from celery_sentinel.fleet.backlog import Backlog
 
 MOST_TASKS = 15
@@ -22,7 +22,12 @@ MOST_WORKERS = 200
 
 
 def build(
-    fleet: model.Fleet, connection: stream.Stream, *, started: float, ready: bool
+    fleet: model.Fleet,
+    connection: stream.Stream,
+    results: backend.Backend | None = None,
+    *,
+    started: float,
+    ready: bool,
 ) -> status.Status:
     """Return the state of everything at this moment; ``started`` is epoch seconds."""
     now, wall = time.monotonic(), time.time()
@@ -56,6 +61,7 @@ def build(
         queues=queues.build(fleet, all_series, wall),
         busiest=_top(tasks, lambda task: task.received or task.sent),
         failing=_top((t for t in tasks if t.failed), lambda task: task.failed),
+        result_backend=_result_backend(results),
         notes=notes.build(fleet, connection, known, all_series),
     )
 
@@ -80,12 +86,20 @@ def _broker(connection: stream.Stream, backlog: Backlog, now: float) -> status.B
     )
 
 
+def _result_backend(results: backend.Backend | None) -> status.ResultBackendStatus | None:
+    if results is None:
+        return None
+    return status.ResultBackendStatus(
+        transport=results.transport, up=results.up, round_trip_seconds=results.round_trip
+    )
+
+
 def _worker(worker: Worker, now: float) -> status.WorkerStatus:
     return status.WorkerStatus(
         hostname=worker.hostname,
         state=worker.state.value,
         pid=worker.pid,
-        last_heard_seconds=max(0.0, now - worker.last_heard),
+        last_heard_seconds=max(0.0, now - worker.last_seen),
         tasks_active=worker.active,
         tasks_processed=worker.processed,
         load_average=worker.loadavg,

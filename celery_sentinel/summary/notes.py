@@ -24,6 +24,8 @@ def build(
     if not connection.up:
         why = f": {connection.last_error}" if connection.last_error else ""
         notes.append(f"The broker cannot be reached{why}. We go on trying.")
+    if connection.events_impossible is not None:
+        notes.append(f"There will be no events: {connection.events_impossible}.")
     notes.extend(_worker_notes(known))
     if all_series and not any(one.sent for one in all_series):
         notes.append(

@@ -35,9 +35,9 @@ def build(
     """Return the queues that are known or that tasks name, the fullest first; at most 200."""
     facts = {queue.name: _facts(queue) for queue in portions.of(fleet, fleet.queues)}
     in_flight = _in_flight(all_series)
-    known_crews = crews.of(fleet)
+    known_crews = crews.Crews(fleet)
     found = [
-        _queue(name, facts.get(name, _Facts()), in_flight.get(name), known_crews, wall)
+        _queue(name, facts.get(name, _Facts()), in_flight.get(name), known_crews.of(name), wall)
         for name in {*facts, *in_flight}
     ]
     found.sort(key=_urgency)
@@ -75,13 +75,12 @@ def _queue(
     name: str,
     facts: _Facts,
     in_flight: list[int] | None,
-    known_crews: dict[str, crews.Crew] | None,
+    crew: crews.Crew | None,
     wall: float,
 ) -> status.QueueStatus:
     counts = in_flight or [0] * CLOSED
-    crew = None
-    if known_crews is not None and name != labels.UNKNOWN:
-        crew = known_crews.get(name, crews.NOBODY)
+    if name in {labels.UNKNOWN, labels.OTHER}:
+        crew = None
     consumers = facts.consumers if facts.consumers is not None or crew is None else crew.workers
     return status.QueueStatus(
         queue_name=name,

@@ -8,11 +8,12 @@ import functools
 import hashlib
 import re
 import string
+from collections import Counter
 from importlib import resources
 from typing import TYPE_CHECKING
 from urllib import parse
 
-from celery_sentinel.web import tables, wording
+from celery_sentinel.web import tables, verdicts, wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,16 @@ def _template() -> string.Template:
 def _title(told: status_document.Status) -> wording.Html:
     up = sum(worker.state == "up" for worker in told.workers)
     broker = "up" if told.broker.up else "DOWN"
-    return wording.Html(f"celery-sentinel: broker {broker}, {up}/{len(told.workers)} workers up")
+    alarming = _alarming_queues(told)
+    queues = f", {wording.counted(alarming, 'queue')} in trouble" if alarming else ""
+    return wording.Html(
+        f"celery-sentinel: broker {broker}, {up}/{len(told.workers)} workers up{queues}"
+    )
+
+
+def _alarming_queues(told: status_document.Status) -> int:
+    judged = map(verdicts.of_queue, told.queues)
+    return sum(verdict is not None and verdict.alarming for verdict in judged)
 
 
 def _broker(told: status_document.Status) -> wording.Html:
@@ -82,11 +92,23 @@ def _broker(told: status_document.Status) -> wording.Html:
         elapsed = max(told.started + told.uptime_seconds - broker.since, 0.0)
         moment = wording.moment(broker.since)
         parts.append(f'<span class="dim">for {wording.duration(elapsed)}, since {moment}</span>')
+    if broker.up and broker.round_trip_seconds is not None:
+        answer = wording.duration(broker.round_trip_seconds)
+        parts.append(f'<span class="dim">&middot; answers in {answer}</span>')
     if broker.last_error is not None:
         label, tone = ("Last error", "dim") if broker.up else ("Error", "error")
         reason = wording.text(broker.last_error)
         parts.append(f'<span class="detail {tone}">{label}: {reason}</span>')
+    if told.result_backend is not None:
+        parts.append(_result_backend(told.result_backend))
     return wording.Html(" ".join(parts))
+
+
+def _result_backend(backend: status_document.ResultBackendStatus) -> wording.Html:
+    states = {True: ("up", "good"), False: ("down", "bad"), None: ("not asked yet", "calm")}
+    pill = wording.pill(*states[backend.up])
+    kind = wording.name(backend.transport)
+    return wording.Html(f'<span class="detail">Result backend {pill} <code>{kind}</code></span>')
 
 
 def _links(links: Links) -> wording.Html:
@@ -115,32 +137,67 @@ def _notes(notes: Sequence[str]) -> wording.Html:
 
 
 def _figures(told: status_document.Status) -> wording.Html:
-    up = sum(worker.state == "up" for worker in told.workers)
-    lost = len(told.workers) - up
-    events, broker = told.events, told.broker
-    rejected = {reason: count for reason, count in events.rejected.items() if count}
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejected.items())
-    seen = events.last_event_seconds
-    last = (
-        wording.Html("none yet") if seen is None else wording.Html(f"last one {wording.ago(seen)}")
-    )
-    unseen = f"{wording.duration(broker.gap_seconds)} unseen" if broker.gaps else "nothing unseen"
     return wording.Html(
-        _figure("Workers up", up, wording.Html(f"{lost:,} lost"), alarming=lost > 0)
-        + _figure("Events", events.total, last)
-        + _figure("Tasks tracked", events.tracked_tasks, wording.Html("in flight or just ended"))
-        + _figure(
-            "Events rejected",
-            sum(rejected.values()),
-            wording.text(reasons or "all could be read"),
-            alarming=bool(rejected),
-        )
-        + _figure("Gaps in the stream", broker.gaps, wording.Html(unseen), alarming=broker.gaps > 0)
+        _waiting(told)
+        + _unacked(told.broker)
+        + _workers(told.workers)
+        + _events(told.events)
+        + _rejected(told.events)
+        + _gaps(told.broker)
+    )
+
+
+def _waiting(told: status_document.Status) -> wording.Html:
+    work = (queue for queue in told.queues if queue.role != verdicts.DEAD_LETTERS)
+    lengths = [queue.length for queue in work if queue.length is not None]
+    alarming = _alarming_queues(told)
+    detail = f"in {wording.counted(len(lengths), 'queue')}" if lengths else "no queue polled yet"
+    if alarming:
+        detail = f"{wording.counted(alarming, 'queue')} in trouble"
+    if told.broker.delayed:
+        detail += f", {told.broker.delayed:,} delayed"
+    total = sum(lengths) if lengths else None
+    return _figure("Messages waiting", total, wording.Html(detail), alarming=alarming > 0)
+
+
+def _unacked(broker: status_document.BrokerStatus) -> wording.Html:
+    if broker.unacked is None:
+        return wording.Html("")
+    return _figure("Unacked", broker.unacked, wording.Html("taken by workers, not yet done"))
+
+
+def _workers(workers: Sequence[status_document.WorkerStatus]) -> wording.Html:
+    judged = [verdicts.of_worker(worker) for worker in workers]
+    troubles = Counter(one.label for one in judged if one.severity < verdicts.LEAST_SEVERE)
+    detail = ", ".join(f"{count:,} {label}" for label, count in troubles.items())
+    up = sum(worker.state == "up" for worker in workers)
+    alarming = any(one.alarming for one in judged)
+    return _figure("Workers up", up, wording.text(detail or "none lost"), alarming=alarming)
+
+
+def _events(events: status_document.EventsStatus) -> wording.Html:
+    seen = events.last_event_seconds
+    last = "none yet" if seen is None else f"last one {wording.ago(seen)}"
+    return _figure("Events", events.total, wording.Html(last))
+
+
+def _rejected(events: status_document.EventsStatus) -> wording.Html:
+    rejected = {reason: count for reason, count in events.rejected.items() if count}
+    if not rejected:
+        return wording.Html("")
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejected.items())
+    return _figure("Events rejected", sum(rejected.values()), wording.text(reasons), alarming=True)
+
+
+def _gaps(broker: status_document.BrokerStatus) -> wording.Html:
+    unseen = f"{wording.duration(broker.gap_seconds)} unseen" if broker.gaps else "nothing unseen"
+    return _figure(
+        "Gaps in the stream", broker.gaps, wording.Html(unseen), alarming=broker.gaps > 0
     )
 
 
 def _figure(
-    label: str, value: int, detail: wording.Html, *, alarming: bool = False
+    label: str, value: int | None, detail: wording.Html, *, alarming: bool = False
 ) -> wording.Html:
     tone = ' class="alarming"' if alarming else ""
     return wording.Html(

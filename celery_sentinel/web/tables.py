@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from celery_sentinel.web import wording
+from celery_sentinel.web import verdicts, wording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,23 +20,27 @@ ROWS = 200
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Column(Generic[_Row]):
-    """A heading and how its cell is worded; ``kind`` is a CSS class: name, label or number."""
+    """A heading and how its cell is worded; ``kind`` is CSS classes: name, label, number, main.
+
+    A column with ``tells`` is left out where that is true of no row.
+    """
 
     heading: str
     cell: Callable[[_Row], wording.Html]
     kind: str = ""
+    tells: Callable[[_Row], bool] | None = None
 
 
 def workers(rows: Sequence[status_document.WorkerStatus], *, broker_up: bool) -> wording.Html:
-    """Return the table of workers, lost ones first."""
-    lost_first = sorted(rows, key=lambda worker: worker.state == "up")
+    """Return the table of workers, the lost and the wedged first."""
+    worst_first = sorted(rows, key=lambda worker: verdicts.of_worker(worker).severity)
     empty = _NO_WORKERS if broker_up else _NO_WORKERS_BROKER_DOWN
-    return _table("Workers", lost_first, _WORKERS, empty)
+    return _table("Workers", worst_first, _WORKERS, empty, verdicts.of_worker)
 
 
 def queues(rows: Sequence[status_document.QueueStatus]) -> wording.Html:
-    """Return the table of queues."""
-    return _table("Queues", rows, _QUEUES, _NO_QUEUES)
+    """Return the table of queues, those that nobody works on first, then the fullest."""
+    return _table("Queues", sorted(rows, key=_queue_order), _QUEUES, _NO_QUEUES, verdicts.of_queue)
 
 
 def busiest(rows: Sequence[status_document.TaskStatus]) -> wording.Html:
@@ -49,14 +53,28 @@ def failing(rows: Sequence[status_document.TaskStatus]) -> wording.Html:
     return _table("Failing tasks", rows, _FAILING, _NO_FAILURES)
 
 
+def _queue_order(queue: status_document.QueueStatus) -> tuple[int, int]:
+    verdict = verdicts.of_queue(queue)
+    length = -1 if queue.length is None else queue.length
+    return verdicts.LEAST_SEVERE if verdict is None else verdict.severity, -length
+
+
 def _table(
-    heading: str, rows: Sequence[_Row], columns: Sequence[_Column[_Row]], empty: str
+    heading: str,
+    rows: Sequence[_Row],
+    columns: Sequence[_Column[_Row]],
+    empty: str,
+    verdict: Callable[[_Row], verdicts.Verdict | None] | None = None,
 ) -> wording.Html:
-    """Return a section with a table that scrolls in its own box, or what to do about none."""
+    """Return a section with a table that scrolls in its own box, or what to do about none.
+
+    The row of an alarming ``verdict`` is marked.
+    """
     if not rows:
         return wording.Html(f'<section><h2>{heading}</h2><p class="empty">{empty}</p></section>')
-    head = "".join(f'<th scope="col" class="{c.kind}">{c.heading}</th>' for c in columns)
-    body = "".join(_row(row, columns) for row in rows[:ROWS])
+    told = [c for c in columns if c.tells is None or any(map(c.tells, rows))]
+    head = "".join(f'<th scope="col" class="{c.kind}">{c.heading}</th>' for c in told)
+    body = "".join(_row(row, told, verdict) for row in rows[:ROWS])
     rest = len(rows) - ROWS
     more = f'<p class="empty">{rest:,} more are in the status as JSON.</p>' if rest > 0 else ""
     return wording.Html(
@@ -67,19 +85,46 @@ def _table(
     )
 
 
-def _row(row: _Row, columns: Sequence[_Column[_Row]]) -> str:
+def _row(
+    row: _Row,
+    columns: Sequence[_Column[_Row]],
+    verdict: Callable[[_Row], verdicts.Verdict | None] | None,
+) -> str:
     cells = "".join(f'<td class="{column.kind}">{column.cell(row)}</td>' for column in columns)
-    return f"<tr>{cells}</tr>"
+    judged = verdict(row) if verdict else None
+    mark = ' class="alarm"' if judged and judged.alarming else ""
+    return f"<tr{mark}>{cells}</tr>"
 
 
-def _state(worker: status_document.WorkerStatus) -> wording.Html:
-    return wording.pill(worker.state, "good" if worker.state == "up" else "bad")
-
-
-def _events_of(worker: status_document.WorkerStatus) -> wording.Html:
-    if worker.events_enabled is None:
+def _state(verdict: verdicts.Verdict | None) -> wording.Html:
+    if verdict is None:
         return wording.UNKNOWN
-    return wording.pill("on", "calm") if worker.events_enabled else wording.pill("off", "bad")
+    pill = wording.pill(verdict.label, verdict.tone)
+    reason = f'<span class="reason">{verdict.reason}</span>' if verdict.reason else ""
+    return wording.Html(f"{pill}{reason}")
+
+
+def _queue_name(queue: status_document.QueueStatus) -> wording.Html:
+    """Return the name; a role other than that of most queues stands beside it."""
+    name = wording.name(queue.queue_name)
+    if queue.role == "work":
+        return name
+    role = wording.text(queue.role.replace("_", " "))
+    return wording.Html(f'{name} <span class="dim">{role}</span>')
+
+
+def _oldest(queue: status_document.QueueStatus) -> wording.Html:
+    """Return how long the oldest message has waited; what we only observed is a bound."""
+    age = wording.duration(queue.oldest_message_seconds)
+    if queue.oldest_message_seconds is None or queue.oldest_source != "observed":
+        return age
+    return wording.Html(f'<span class="dim">at least</span> {age}')
+
+
+def _runs(worker: status_document.WorkerStatus) -> wording.Html:
+    """Return the pool and the version of Celery, as far as they are known."""
+    known = [wording.short_name(part) for part in (worker.pool, worker.version) if part is not None]
+    return wording.Html(" ".join(known)) if known else wording.UNKNOWN
 
 
 def _optional(value: str | None) -> wording.Html:
@@ -91,22 +136,67 @@ def _failure_ratio(task: status_document.TaskStatus) -> wording.Html:
 
 
 _WORKERS: tuple[_Column[status_document.WorkerStatus], ...] = (
-    _Column("State", _state),
+    _Column("State", lambda w: _state(verdicts.of_worker(w)), "state"),
     _Column("Worker", lambda w: wording.name(w.hostname), "name"),
-    _Column("Last heard", lambda w: wording.ago(w.last_heard_seconds), "number"),
-    _Column("Active", lambda w: wording.number(w.tasks_active), "number"),
+    _Column("Slots busy", lambda w: wording.share(w.tasks_active, w.concurrency), "number main"),
+    _Column(
+        "Reserved",
+        lambda w: wording.number(w.tasks_reserved),
+        "number",
+        tells=lambda w: w.tasks_reserved is not None,
+    ),
+    _Column(
+        "Scheduled",
+        lambda w: wording.number(w.tasks_scheduled),
+        "number",
+        tells=lambda w: w.tasks_scheduled is not None,
+    ),
     _Column("Processed", lambda w: wording.number(w.tasks_processed), "number"),
-    _Column("Load 1, 5, 15 min", lambda w: wording.load(w.load_average), "number"),
-    _Column("Task events", _events_of),
-    _Column("Celery", lambda w: _optional(w.version), "label"),
+    _Column("Last heard", lambda w: wording.ago(w.last_heard_seconds), "number"),
+    _Column(
+        "Consumes",
+        lambda w: wording.names(w.queues),
+        "label",
+        tells=lambda w: w.queues is not None,
+    ),
+    _Column("Pool, Celery", _runs),
 )
 _QUEUES: tuple[_Column[status_document.QueueStatus], ...] = (
-    _Column("Queue", lambda q: wording.name(q.queue_name), "name"),
-    _Column("Role", lambda q: wording.text(q.role)),
-    _Column("Waiting", lambda q: wording.number(q.sent), "number"),
+    _Column("State", lambda q: _state(verdicts.of_queue(q)), "state"),
+    _Column("Queue", _queue_name, "name"),
+    _Column("Waiting", lambda q: wording.number(q.length), "number main"),
+    _Column(
+        "Oldest message",
+        _oldest,
+        "number",
+        tells=lambda q: q.oldest_message_seconds is not None,
+    ),
+    _Column(
+        "Unacked",
+        lambda q: wording.number(q.unacked),
+        "number",
+        tells=lambda q: q.unacked is not None,
+    ),
+    _Column(
+        "Workers",
+        lambda q: wording.number(q.workers),
+        "number",
+        tells=lambda q: q.workers is not None,
+    ),
+    _Column(
+        "Consumers",
+        lambda q: wording.number(q.consumers),
+        "number",
+        tells=lambda q: q.consumers not in {None, q.workers},
+    ),
+    _Column(
+        "Slots busy",
+        lambda q: wording.share(q.slots_busy, q.slots),
+        "number",
+        tells=lambda q: q.slots is not None,
+    ),
     _Column("Reserved", lambda q: wording.number(q.received), "number"),
     _Column("Running", lambda q: wording.number(q.started), "number"),
-    _Column("Known from", lambda q: wording.text(", ".join(q.sources)), "label"),
 )
 _TASK: _Column[status_document.TaskStatus] = _Column("Task", lambda t: wording.name(t.name), "name")
 _QUEUE: _Column[status_document.TaskStatus] = _Column(
@@ -153,9 +243,9 @@ _NO_WORKERS_BROKER_DOWN = (
     "No worker can be heard while the broker cannot be reached: see the error above."
 )
 _NO_QUEUES = (
-    "No queue is known yet. Queues are learnt from events: workers must send task events "
-    "(<code>-E</code>), and <code>task_send_sent_event = True</code> in the producers names the "
-    "queue of each task. <code>queues.watch</code> in the configuration names queues in advance."
+    "No queue is known yet. Queues are learnt from the answers of workers, from the broker, and "
+    "from producers with <code>task_send_sent_event = True</code>; <code>queues.watch</code> in "
+    "the configuration names them in advance."
 )
 _NO_TASKS = (
     "No task has been seen yet. Workers send task events when started with <code>-E</code> or "

@@ -77,7 +77,7 @@ def test_a_live_scrape_is_clean_in_every_format(
     prom_tool: promtool.PromTool,
 ) -> None:
     """Promtool finds nothing, OpenMetrics parses, gzip unpacks to the same families."""
-    sentinel = start_daemon(redis_server.url, config="metrics: {compat: true}\n")
+    sentinel = start_daemon(redis_server.url)
     start_worker(redis_server.url)
     sending = make_producer(redis_server.url)
     for kind in ("value", "key"):
@@ -98,6 +98,25 @@ def test_a_live_scrape_is_clean_in_every_format(
     families = parser.text_string_to_metric_families(opened.text)
     assert {"celery_task_failed", "celery_worker_up"} <= {family.name for family in families}
     assert opened.headers["Content-Type"].startswith("application/openmetrics-text")
+
+
+def test_the_de_facto_names_are_there_for_who_wants_them(
+    redis_server: redis.RedisServer,
+    start_daemon: conftest.StartDaemon,
+    start_worker: conftest.StartWorker,
+    prom_tool: promtool.PromTool,
+) -> None:
+    """With metrics.compat the old names appear, and promtool minds just the suffix of three."""
+    config = "metrics: {compat: true}\npolling: {workers: 2s}\n"
+    sentinel = start_daemon(redis_server.url, config=config)
+    start_worker(redis_server.url)
+    old = ("celery_active_consumer_count", "celery_active_worker_count")
+    deadline.wait_until(
+        lambda: all(daemon.total(sentinel.scrape(), name) == 1 for name in old), 20, "both are 1"
+    )
+
+    complaints = prom_tool.complaints(sentinel.get("/metrics").content)
+    assert {line.split()[0] for line in complaints} == {*old, "celery_active_process_count"}
 
 
 def test_a_first_failure_is_born_at_zero(
@@ -148,6 +167,21 @@ def test_reload_over_http_must_be_enabled(
 
     assert httpx.post(f"{plain.url}/-/reload", trust_env=False).status_code == 404
     assert httpx.post(f"{enabled.url}/-/reload", trust_env=False).status_code == 200
+
+
+def test_the_result_backend_is_watched(
+    redis_server: redis.RedisServer, start_daemon: conftest.StartDaemon
+) -> None:
+    """Where one is configured, metrics, page and JSON say whether it is there."""
+    config = f"result_backend: {{url: '{redis_server.url_for(1)}'}}\n"
+    sentinel = start_daemon(redis_server.url, config=config)
+
+    name = "celery_result_backend_up"
+    deadline.wait_until(
+        lambda: daemon.total(sentinel.scrape(), name, transport="redis") == 1, 20, "it is up"
+    )
+    assert "Result backend" in sentinel.get("/").text
+    assert sentinel.get("/api/v1/status").json()["result_backend"]["up"] is True
 
 
 def test_the_page_says_what_is_going_on(

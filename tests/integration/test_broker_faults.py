@@ -151,7 +151,7 @@ def test_no_password_is_shown_anywhere(
     sentinel = start_daemon(locked.url)
     shared.wait_up(sentinel)
     wrong = start_daemon(locked.url.replace("s3cret", "wr0ngsecret"))
-    deadline.wait_until(lambda: "broker_unreachable" in wrong.stderr_text, 20, "the refusal is logged")
+    deadline.wait_until(lambda: "broker_unreachable" in wrong.stderr_text, 20, "it is refused")
     locked.kill()
     shared.wait_up(sentinel, up=0)
 

@@ -94,6 +94,7 @@ def test_redis_over_tls(
     start_worker(server.url)
 
     _work(sentinel, make_producer(server.url))
+    _wait_answered(sentinel)
 
 
 def test_rabbitmq_over_tls(
@@ -109,6 +110,7 @@ def test_rabbitmq_over_tls(
     start_worker(server.url)
 
     _work(sentinel, make_producer(server.url))
+    _wait_answered(sentinel)
 
 
 @pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
@@ -119,7 +121,7 @@ def test_an_unknown_authority_is_refused(
     tls: certificates.Certificates,
     start_daemon: conftest.StartDaemon,
 ) -> None:
-    """Without an authority that vouches for it no server is trusted: TLS is never just for show."""
+    """Without an authority that vouches for it no server is trusted."""
     if kind == "redis":
         url = start_redis(certificates=tls).tls_url
     else:
@@ -129,6 +131,11 @@ def test_an_unknown_authority_is_refused(
     deadline.wait_until(lambda: "broker_unreachable" in sentinel.stderr_text, 20, "it is refused")
     assert "certificate verify failed" in sentinel.stderr_text
     assert daemon.total(sentinel.scrape(), "celery_broker_up") == 0
+    poll = "celery_sentinel_poll_success"
+    deadline.wait_until(
+        lambda: daemon.total(sentinel.scrape(), poll, poller="workers") == 0, 20, "nor asked"
+    )
+    assert daemon.total(sentinel.scrape(), poll) == 0
 
 
 def test_redis_sentinel(
@@ -145,6 +152,7 @@ def test_redis_sentinel(
     start_worker(url, config=settings)
 
     _work(sentinel, make_producer(url, config=settings))
+    _wait_answered(sentinel)
 
 
 def test_the_next_url_of_a_list_is_taken(
@@ -207,6 +215,13 @@ def test_memory(closing: contextlib.ExitStack) -> None:
 
     deadline.wait_until(both, 10, "both events are read")
     assert found == ["task-received", "worker-heartbeat"]
+
+
+def _wait_answered(sentinel: daemon.Daemon) -> None:
+    """Wait until a worker has answered over remote control, which has a connection of its own."""
+    deadline.wait_until(
+        lambda: daemon.total(sentinel.scrape(), "celery_worker_responding") == 1, 20, "it answers"
+    )
 
 
 def _config(**sections: Options) -> str:

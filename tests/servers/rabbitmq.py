@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 _LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
 _PROBE_SECONDS = 2.0
+MANAGEMENT = "rabbitmq_management"
 _CONTROL_SECONDS = 30.0
 
 
@@ -31,7 +32,8 @@ class RabbitServer(server.Broker):
 
     ``config`` are lines of rabbitmq.conf. ``url`` is that of the current virtual host, which
     ``fresh_vhost`` changes; the user guest may do everything in it. With ``certificates`` the
-    node also speaks TLS: ``tls_url``.
+    node also speaks TLS: ``tls_url``. With MANAGEMENT among the ``plugins`` its HTTP API is at
+    ``management_url``, and with certificates at ``management_tls_url`` too.
     """
 
     start_seconds = 60.0
@@ -51,6 +53,8 @@ class RabbitServer(server.Broker):
         self._dist_port = 0
         self._mapper_port = 0
         self._tls_port = 0
+        self._management_port = 0
+        self._management_tls_port = 0
         self._certificates = certificates
         self._config = config
         self._plugins = plugins
@@ -68,6 +72,16 @@ class RabbitServer(server.Broker):
         return plain.replace("amqp://", "amqps://", 1).replace(
             f":{self.port}/", f":{self._tls_port}/", 1
         )
+
+    @property
+    def management_url(self) -> str:
+        """The management API, without user and password."""
+        return f"http://127.0.0.1:{self._management_port}"
+
+    @property
+    def management_tls_url(self) -> str:
+        """The management API over TLS, without user and password."""
+        return f"https://127.0.0.1:{self._management_tls_port}"
 
     def url_for(self, vhost: str, *, user: str = "guest", password: str = "guest") -> str:  # noqa: S107 - RabbitMQ's own default
         """Return the broker URL of a virtual host."""
@@ -104,6 +118,8 @@ class RabbitServer(server.Broker):
         self._tls_port = ports.free_port()
         self._dist_port = ports.free_port()
         self._mapper_port = ports.free_port()
+        self._management_port = ports.free_port()
+        self._management_tls_port = ports.free_port()
 
     def _launch(self) -> process.Process:
         binary = server.find_binary(str(_SCRIPTS / "rabbitmq-server"), package="rabbitmq-server")
@@ -118,7 +134,12 @@ class RabbitServer(server.Broker):
         )
 
     def _write_config(self) -> None:
-        lines = [f"listeners.tcp.1 = 127.0.0.1:{self.port}", *self._tls_config(), *self._config]
+        lines = [
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}",
+            *self._tls_config(),
+            *self._management_config(),
+            *self._config,
+        ]
         self._file("rabbitmq.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
         self._file("plugins").write_text(f"[{','.join(self._plugins)}].\n", encoding="utf-8")
         self._file("env.conf").touch()
@@ -131,6 +152,26 @@ class RabbitServer(server.Broker):
             f"ssl_options.cacertfile = {self._certificates.ca_file}",
             f"ssl_options.certfile = {self._certificates.cert_file}",
             f"ssl_options.keyfile = {self._certificates.key_file}",
+        ]
+
+    def _management_config(self) -> list[str]:
+        if MANAGEMENT not in self._plugins:
+            return []
+        # The figures of the API are as old as this interval, by default 5 s.
+        plain = [
+            "collect_statistics_interval = 500",
+            "management.tcp.ip = 127.0.0.1",
+            f"management.tcp.port = {self._management_port}",
+        ]
+        if self._certificates is None:
+            return plain
+        return [
+            *plain,
+            "management.ssl.ip = 127.0.0.1",
+            f"management.ssl.port = {self._management_tls_port}",
+            f"management.ssl.cacertfile = {self._certificates.ca_file}",
+            f"management.ssl.certfile = {self._certificates.cert_file}",
+            f"management.ssl.keyfile = {self._certificates.key_file}",
         ]
 
     def _file(self, suffix: str) -> Path:

@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 
 EVERY = pytest.mark.parametrize("metric", catalogue.METRICS, ids=lambda metric: metric.name)
 UNITS = {"seconds", "bytes", "ratio"}
-# The de-facto exporter's names, which do not end in their unit.
-COMPAT = {"celery_task_runtime", "celery_task_queue_wait_time"}
+# The de-facto exporter's names, which do not end in their unit, or in what no gauge should.
+COMPAT = {
+    "celery_task_runtime",
+    "celery_task_queue_wait_time",
+    "celery_active_consumer_count",
+    "celery_active_worker_count",
+    "celery_active_process_count",
+}
 LABELS = {
     "name", "queue_name", "hostname", "exception", "category", "reason", "requeue", "state",
-    "event", "window", "version", "system", "source", "role", "transport", "python", "celery",
-    "kombu", "type", "result", "label", "part",
+    "event", "window", "version", "system", "pool", "source", "role", "priority", "transport",
+    "python", "celery", "kombu", "type", "result", "label", "poller", "part",
 }  # fmt: skip
 
 
@@ -46,11 +52,14 @@ def test_given_a_metric_then_its_prefix_says_who_speaks(metric: catalogue.Metric
 def test_given_a_metric_then_its_suffix_says_what_it_is(metric: catalogue.Metric) -> None:
     """Counters, and only they, end in _total; a unit stands before that."""
     assert metric.name.endswith("_total") == (metric.type == "counter")
+    if metric.name in COMPAT:
+        assert metric.compat
+        return
     assert not metric.family.endswith(("_total", "_count", "_sum", "_bucket", "_created"))
     if metric.unit:
         assert metric.unit in UNITS
         assert metric.family.endswith(f"_{metric.unit}")
-    elif metric.name not in COMPAT:
+    else:
         assert not metric.family.endswith(tuple(f"_{unit}" for unit in UNITS))
 
 
@@ -117,6 +126,7 @@ def test_given_every_metric_then_its_exposition_parses_to_what_is_declared(
 def test_given_every_metric_then_prometheus_finds_nothing_wrong(
     prom_tool: promtool.PromTool,
 ) -> None:
-    """``promtool check metrics`` has no complaint about any metric of the catalogue."""
-    text = parsing.render(list(everything.families(everything.stage())), as_openmetrics=False)
+    """``promtool check metrics`` has no complaint about any metric but those of other names."""
+    families = everything.families(everything.stage())
+    text = parsing.render([f for f in families if not f.metric.compat], as_openmetrics=False)
     assert prom_tool.complaints(text.encode()) == []

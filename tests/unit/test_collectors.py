@@ -46,9 +46,15 @@ def test_given_only_worker_events_then_sending_is_not_said_to_be_zero() -> None:
 def test_given_compat_then_and_only_then_the_aliases_are_there(
     compat: bool,
 ) -> None:
-    """The de-facto exporter's histograms are on request."""
+    """The de-facto exporter's histograms and gauges are on request."""
     play = everything.stage()
-    shown = {family.metric for family in tasks.collect(play.fleet, compat=compat)}
+    shown = {
+        family.metric
+        for family in (
+            *tasks.collect(play.fleet, compat=compat),
+            *queues.collect(play.fleet, play.stream, compat=compat),
+        )
+    }
     aliases = {metric for metric in catalogue.METRICS if metric.compat}
     assert shown & aliases == (aliases if compat else set())
 

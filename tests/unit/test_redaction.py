@@ -57,6 +57,7 @@ def test_settings_are_shown_without_secrets() -> None:
                 "login_token": None,
                 "password_less": True,
             },
+            management_url="http://u:hunter5@host:15672",
         ),
         "ttl": schema.Seconds(300),
     }
@@ -71,6 +72,7 @@ def test_settings_are_shown_without_secrets() -> None:
                 "password_less": True,
             },
             "tls": None,
+            "management_url": "http://u:***@host:15672",
         },
         "ttl": "5m",
     }

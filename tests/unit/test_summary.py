@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from celery_sentinel import __version__, status, summary
+from celery_sentinel import __version__, readings, status, summary
 from celery_sentinel.config import schema
+from celery_sentinel.summary import document
 from tests.unit.exposition import everything
 from tests.unit.fleet.stage import QUEUE, TASK, Stage
 
@@ -58,12 +60,12 @@ def test_given_tasks_then_the_busiest_come_first_and_the_failing_apart() -> None
 def test_given_more_tasks_than_fit_then_the_busiest_are_shown() -> None:
     """The page shows so many tasks and no more."""
     play = Stage()
-    for n in range(summary.MOST_TASKS + 5):
+    for n in range(document.MOST_TASKS + 5):
         for k in range(n + 1):
             run(play, f"{n}-{k}", name=f"t{n}")
     found = build(play)
-    assert len(found.busiest) == summary.MOST_TASKS
-    assert found.busiest[0].name == f"t{summary.MOST_TASKS + 4}"
+    assert len(found.busiest) == document.MOST_TASKS
+    assert found.busiest[0].name == f"t{document.MOST_TASKS + 4}"
 
 
 def test_given_workers_then_the_lost_come_first_and_the_gone_not_at_all() -> None:
@@ -88,7 +90,7 @@ def test_given_workers_then_the_lost_come_first_and_the_gone_not_at_all() -> Non
 def test_given_more_workers_than_fit_then_a_lost_one_is_still_shown() -> None:
     """However many workers there are, the lost are on the page."""
     play = Stage()
-    names = [f"w{n:03}@host" for n in range(summary.MOST_WORKERS + 1)]
+    names = [f"w{n:03}@host" for n in range(document.MOST_WORKERS + 1)]
     for name in names:
         play.beat(name)
     for _ in range(6):
@@ -96,7 +98,7 @@ def test_given_more_workers_than_fit_then_a_lost_one_is_still_shown() -> None:
             play.beat(name)
         play.pass_time(2)
     found = build(play)
-    assert len(found.workers) == summary.MOST_WORKERS
+    assert len(found.workers) == document.MOST_WORKERS
     assert (found.workers[0].hostname, found.workers[0].state) == (names[-1], "lost")
 
 
@@ -185,3 +187,84 @@ def test_given_everything_then_the_document_is_whole() -> None:
     assert found.events.total > 0
     assert {task.name for task in found.failing} == {TASK}
     assert found.busiest[0].oldest_started_seconds is not None
+
+
+def test_given_a_poll_then_a_queue_shows_what_it_found() -> None:
+    """Depth, consumers, the oldest message, workers and slots: the facts of the metrics."""
+    play = Stage(schema.Config(queues=schema.Queues(watch=("mail",), dead_letter=("dead",))))
+    play.beat(active=1)
+    play.answer(concurrency=4, queues=("mail",))
+    play.read(
+        {
+            "mail": readings.QueueReading(
+                length=3, unacked=2, consumers=5, tails=(readings.Tail(task_id="1"),)
+            ),
+            "dead": readings.QueueReading(length=9),
+        },
+        unacked=2,
+        delayed=1,
+    )
+    found = build(play)
+    dead, mail = found.queues
+    assert (dead.queue_name, dead.role, dead.length) == ("dead", "dead_letter", 9)
+    assert (dead.workers, dead.slots, dead.consumers) == (0, 0, 0)
+    assert (mail.length, mail.unacked, mail.consumers, mail.oldest_source) == (3, 2, 5, "observed")
+    assert (mail.workers, mail.slots, mail.slots_busy) == (1, 4, 1)
+    assert (found.broker.round_trip_seconds, found.broker.unacked) == (0.002, 2)
+    assert found.broker.delayed == 1
+
+
+def test_given_no_poll_then_nothing_is_made_up_of_queues() -> None:
+    """What was not asked is unknown, not 0."""
+    play = Stage(schema.Config(queues=schema.Queues(watch=("mail",))))
+    (mail,) = build(play).queues
+    unknown = (mail.length, mail.unacked, mail.consumers, mail.oldest_message_seconds)
+    assert unknown == (None,) * 4
+    assert (mail.workers, mail.slots, mail.slots_busy) == (None,) * 3
+
+
+def test_given_tasks_of_no_certain_queue_then_nobody_is_said_to_work_on_it() -> None:
+    """``unknown`` and ``__other__`` stand for queues, they are none."""
+    play = Stage(schema.Config(metrics=schema.Metrics(limits=schema.Limits(queues=1))))
+    play.sent("1", queue="mail")
+    play.sent("2", queue="other")
+    play.sent("3", queue=None)
+    play.answer(None)
+    found = {queue.queue_name: queue.workers for queue in build(play).queues}
+    assert found == {"mail": 0, "__other__": None, "unknown": None}
+
+
+def test_given_more_queues_than_fit_then_the_fullest_are_shown() -> None:
+    """A page of queues begins with those in which most waits."""
+    names = tuple(f"q{n:03}" for n in range(250))
+    play = Stage(schema.Config(queues=schema.Queues(watch=names)))
+    play.read({name: readings.QueueReading(length=n) for n, name in enumerate(names)})
+    shown = build(play).queues
+    assert len(shown) == 200
+    assert (shown[0].queue_name, shown[0].length) == ("q249", 249)
+
+
+def test_given_a_wedged_worker_then_it_comes_right_after_the_lost_with_its_reason() -> None:
+    """What needs a look comes first."""
+    play = Stage()
+    for name in ("a@h", "b@h", "c@h"):
+        play.beat(name)
+        play.answer(name, pool="prefork", concurrency=2)
+    for _ in range(2):
+        play.answer("a@h")
+    for _ in range(6):
+        play.beat("a@h")
+        play.beat("b@h")
+        play.pass_time(2)
+    found = [(worker.hostname, worker.state, worker.wedged) for worker in build(play).workers]
+    assert found == [("c@h", "lost", None), ("b@h", "up", "not_answering"), ("a@h", "up", None)]
+
+
+def test_given_a_worker_that_only_answered_then_it_was_seen_then() -> None:
+    """Without heartbeats the last sign of a worker is its last answer."""
+    play = Stage()
+    play.now = time.monotonic() - 5
+    play.answer(pool="prefork")
+    (worker,) = build(play).workers
+    assert worker.state == "unheard"
+    assert 5 <= worker.last_heard_seconds < 60

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel import catalogue, samples
+from celery_sentinel import catalogue, readings, samples
 from celery_sentinel.collectors import queues, sentinel, tasks, workers
 from celery_sentinel.config import schema
+from celery_sentinel.fleet import backend
 from tests.unit.fleet.stage import Stage
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def stage() -> Stage:
     play.jump(2)
     play.beat(active=1, processed=7)
     _lose_a_worker(play)
+    _poll(play)
     play.beat(active=1, processed=7)
     play.stream.connected(play.now, play.wall)
     play.stream.rejected["malformed"] += 1
@@ -56,11 +58,31 @@ def _lose_a_worker(play: Stage) -> None:
         play.beat(active=1, processed=7)
 
 
+def _poll(play: Stage) -> None:
+    """Let one poll of each kind be answered, with every figure there is."""
+    play.answer(
+        pool="prefork", concurrency=2, prefetch_count=8, max_rss_bytes=2**26,
+        queues=("idle",), reserved=1, scheduled=1,
+    )  # fmt: skip
+    waiting = readings.QueueReading(
+        length=3,
+        by_priority={"0": 1, "9": 2},
+        unacked=1,
+        consumers=1,
+        tails=(readings.Tail(task_id="waits"),),
+    )
+    play.read({"idle": waiting}, unacked=2, oldest_unacked_at=play.wall - 60, delayed=4)
+    play.fleet.note_poll("queues", duration=0.01, success=True, wall=play.wall)
+    play.tick()
+
+
 def families(play: Stage) -> Iterator[samples.Family]:
     """Yield what a scrape of that fleet would show, the daemon's own metrics included."""
     yield from tasks.collect(play.fleet, compat=True)
     yield from workers.collect(play.fleet)
-    yield from queues.collect(play.fleet, play.stream)
+    results = backend.Backend("redis")
+    results.note(0.001)
+    yield from queues.collect(play.fleet, play.stream, results, compat=True)
     yield from sentinel.collect(play.fleet, play.stream)
     for name, labels in DAEMONS.items():
         yield samples.family(getattr(catalogue, name), [(labels, 1)])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from celery_sentinel import events, samples
-from celery_sentinel.collectors import sentinel, tasks, workers
+from celery_sentinel import events, readings, samples
+from celery_sentinel.collectors import queues, sentinel, tasks, workers
 from celery_sentinel.config import schema
 from celery_sentinel.fleet import model, stream
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from celery_sentinel import catalogue
     from celery_sentinel.fleet.records import TaskRecord
     from celery_sentinel.fleet.worker import Worker
@@ -73,6 +75,32 @@ class Stage:
         """Apply a ``worker-offline``."""
         self.hear("worker-offline", at=at, hostname=hostname, **{"pid": 7, **fields})
 
+    # --- polls ----------------------------------------------------------------------------
+
+    def answer(
+        self, hostname: str | None = WORKER, *, among: Sequence[str] | None = None, **said: Any
+    ) -> None:
+        """Apply a round that took no time and in which one worker, or none, answered."""
+        found = [] if hostname is None else [readings.WorkerReading(hostname=hostname, **said)]
+        self.answers(found, among=among)
+
+    def answers(
+        self, found: Sequence[readings.WorkerReading], *, among: Sequence[str] | None = None
+    ) -> None:
+        """Apply a round that took no time."""
+        self.fleet.apply_answers(
+            found, asked_at=self.now, now=self.now, wall=self.wall, among=among
+        )
+
+    def read(self, found: Mapping[str, readings.QueueReading], **broker: Any) -> None:
+        """Apply a reading of some queues, made now."""
+        reading = readings.BrokerReading(queues=dict(found), **{"round_trip": 0.002, **broker})
+        self.fleet.apply_reading(reading, self.now, self.wall)
+
+    def read_length(self, queue: str, length: int | None) -> None:
+        """Apply a reading of one queue that tells no more than its length."""
+        self.read({queue: readings.QueueReading(length=length)})
+
     # --- time -----------------------------------------------------------------------------
 
     def pass_time(self, seconds: float, *, step: float = 0.5, listening: bool = True) -> None:
@@ -98,6 +126,7 @@ class Stage:
         collected = (
             *tasks.collect(self.fleet, compat=True),
             *workers.collect(self.fleet),
+            *queues.collect(self.fleet, self.stream, compat=True),
             *sentinel.collect(self.fleet, self.stream),
         )
         (family,) = [family for family in collected if family.metric is metric]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from celery_sentinel import catalogue, events
+from celery_sentinel import catalogue, events, readings
 from celery_sentinel.config import schema
 from celery_sentinel.fleet import series
 from tests.unit.fleet.stage import EPOCH, Stage
@@ -52,7 +53,45 @@ worker_events = st.builds(
     processed=st.one_of(st.none(), st.integers(-1, 9)),
     timestamp=offsets.map(lambda offset: EPOCH + offset),
 )
+
+
+class Round(NamedTuple):
+    """What workers answered, asked so many seconds ago; ``among`` as for ``apply_answers``."""
+
+    found: list[readings.WorkerReading]
+    took: float
+    among: list[str] | None
+
+
+active_tasks = st.builds(
+    readings.ActiveTask,
+    task_id=st.sampled_from(["1", "2", "3", "4", ""]),
+    name=st.sampled_from([None, "a", "d"]),
+    queue=st.sampled_from([None, "q1", "q4"]),
+    started_at=st.sampled_from([None, -1.0, EPOCH, float("nan")]),
+)
+worker_readings = st.builds(
+    readings.WorkerReading,
+    hostname=hostnames,
+    pid=st.sampled_from([None, 1, 2]),
+    pool=st.sampled_from([None, "prefork", "solo"]),
+    concurrency=st.sampled_from([None, -1, 1, 2**70]),
+    queues=st.sampled_from([None, (), ("q1",), ("q1", "q2", "q1"), ("",)]),
+    reserved=st.sampled_from([None, 0, 5]),
+    active=st.one_of(st.none(), st.lists(active_tasks, max_size=4).map(tuple)),
+    answers=st.integers(1, 2),
+)
+rounds = st.builds(
+    Round,
+    found=st.lists(worker_readings, max_size=3),
+    took=st.floats(0, 10),
+    among=st.one_of(st.none(), st.lists(hostnames, max_size=2)),
+)
+Step = events.Event | Round | float
 steps = st.lists(st.one_of(task_events, worker_events, st.floats(0.1, 40)), max_size=60)
+steps_and_rounds = st.lists(
+    st.one_of(task_events, worker_events, rounds, st.floats(0.1, 40)), max_size=60
+)
 configs = st.sampled_from(
     [
         schema.Config(),
@@ -96,22 +135,67 @@ def started(play: Stage) -> set[int]:
     return {id(record) for record in records if record.state == series.STARTED}
 
 
-@settings(max_examples=400, deadline=None)
-@given(config=configs, script=steps)
-def test_given_any_events_then_states_flights_and_running_tasks_agree(
-    config: schema.Config, script: list[events.Event | float]
+def take(play: Stage, step: Step) -> None:
+    """Let a step happen to the fleet."""
+    if isinstance(step, float):
+        play.jump(step)
+        play.tick()
+    elif isinstance(step, Round):
+        asked_at = play.now
+        play.jump(step.took)
+        play.fleet.apply_answers(
+            step.found, asked_at=asked_at, now=play.now, wall=play.wall, among=step.among
+        )
+    else:
+        play.fleet.apply([step], play.now, play.wall)
+
+
+@settings(max_examples=300, deadline=None)
+@given(config=configs, script=steps_and_rounds)
+def test_given_any_events_and_answers_then_states_flights_and_running_tasks_agree(
+    config: schema.Config, script: list[Step]
 ) -> None:
-    """In flight is what the records say; what a worker runs is what has started."""
+    """In flight is what the records say; what a worker runs is what has started, there."""
     play = Stage(config)
     for step in script:
-        if isinstance(step, float):
-            play.jump(step)
-            play.tick()
-        else:
-            play.fleet.apply([step], play.now, play.wall)
+        take(play, step)
         assert in_flight(play) == open_records(play)
         assert running(play) == started(play)
+        for worker in (*play.fleet.workers, play.fleet.workers.overflowed):
+            assert all(record.worker is worker for record in worker.running.values())
     assert play.fleet.failures == 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(config=configs, script=steps_and_rounds)
+def test_given_any_events_and_answers_then_everything_can_be_shown(
+    config: schema.Config, script: list[Step]
+) -> None:
+    """Every metric has each child once, of valid text; gauges of numbers are not negative."""
+    play = Stage(config)
+    for step in script:
+        take(play, step)
+    for metric in catalogue.METRICS:
+        if metric.group in {"workers", "queues"} and "result_backend" not in metric.name:
+            for labels, value in play.children(metric).items():
+                assert all(label.encode() for label in labels)
+                assert value >= 0 or metric is catalogue.WORKER_CLOCK_SKEW, metric.name
+    busy = play.children(catalogue.QUEUE_SLOTS_BUSY)
+    slots = play.children(catalogue.QUEUE_SLOTS)
+    assert busy.keys() == slots.keys()
+    assert all(busy[queue] <= slots[queue] for queue in slots)
+
+
+@settings(max_examples=150, deadline=None)
+@given(script=steps_and_rounds)
+def test_given_any_answers_then_they_change_no_counter(script: list[Step]) -> None:
+    """Answers say what is; what happened is counted from events alone."""
+    play = Stage()
+    for step in script:
+        take(play, step)
+    counts = Counter(step.type for step in script if isinstance(step, events.Event))
+    for type_, metric in TASK_TYPES.items():
+        assert play.total(metric) == counts[type_], type_
 
 
 @settings(max_examples=200, deadline=None)

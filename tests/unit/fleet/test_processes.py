@@ -159,7 +159,7 @@ def test_given_software_then_its_version_is_that_of_the_newest_process(play: Sta
     """An upgraded worker has one info, of what it runs now."""
     play.online(pid=7, sw_ver="5.4.0", sw_sys="Linux")
     play.online(pid=8, sw_ver="5.5.0", sw_sys="Linux")
-    assert play.children(catalogue.WORKER_INFO) == {(WORKER, "5.5.0", "Linux"): 1}
+    assert play.children(catalogue.WORKER_INFO) == {(WORKER, "5.5.0", "Linux", "unknown"): 1}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,32 @@ def worker() -> status.WorkerStatus:
         events_enabled=True,
         version="5.4.0",
         system="Linux",
+        responding=True,
+        pool="prefork",
+        concurrency=8,
+        tasks_reserved=12,
+        tasks_scheduled=0,
+        queues=("billing", "emails"),
+    )
+
+
+@pytest.fixture
+def queue() -> status.QueueStatus:
+    """Return a queue with a backlog that is being worked on."""
+    return status.QueueStatus(
+        queue_name="billing",
+        role="work",
+        sources=("inspect",),
+        sent=9,
+        received=4,
+        started=3,
+        length=1240,
+        consumers=2,
+        oldest_message_seconds=12.5,
+        oldest_source="tracked",
+        workers=2,
+        slots=16,
+        slots_busy=5,
     )
 
 

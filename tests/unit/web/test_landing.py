@@ -57,7 +57,10 @@ class _Reader(html.parser.HTMLParser):
 
 
 def test_hostile_names_stay_text(
-    empty: status.Status, worker: status.WorkerStatus, task: status.TaskStatus
+    empty: status.Status,
+    worker: status.WorkerStatus,
+    queue: status.QueueStatus,
+    task: status.TaskStatus,
 ) -> None:
     """No name, note or error adds a tag or an attribute to the page."""
     replace = msgspec.structs.replace
@@ -65,7 +68,11 @@ def test_hostile_names_stay_text(
         empty,
         broker=replace(empty.broker, url=HOSTILE[0], last_error=HOSTILE[1]),
         events=replace(empty.events, rejected=dict.fromkeys(HOSTILE, 1)),
-        workers=tuple(replace(worker, hostname=n, version=n, state=n) for n in HOSTILE),
+        workers=tuple(
+            replace(worker, hostname=n, version=n, state=n, pool=n, wedged=n, queues=(*HOSTILE, n))
+            for n in HOSTILE
+        ),
+        queues=tuple(replace(queue, queue_name=n, role=n, oldest_source=n) for n in HOSTILE),
         busiest=tuple(replace(task, name=n, queue_name=n) for n in HOSTILE),
         failing=tuple(replace(task, name=n, top_exception=n) for n in HOSTILE),
         notes=tuple(HOSTILE),
@@ -129,7 +136,7 @@ def test_notes_come_first(empty: status.Status, worker: status.WorkerStatus) -> 
 
 
 def test_worker_row(empty: status.Status, worker: status.WorkerStatus) -> None:
-    """A worker's row has its state, age, counts, load, events and version."""
+    """A worker's row has its state, slots, counts, age, queues, pool and version."""
     page = landing.render(msgspec.structs.replace(empty, workers=(worker,)), LINKS).decode()
 
     cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
@@ -137,24 +144,153 @@ def test_worker_row(empty: status.Status, worker: status.WorkerStatus) -> None:
     assert cells == [
         '<span class="pill good">up</span>',
         "<bdi>celery@web-1</bdi>",
-        "1 s ago",
-        "3",
+        "3 / 8",
+        "12",
+        "0",
         "1,234,567",
-        "0.50 1.25 12.00",
-        '<span class="pill calm">on</span>',
-        "<bdi>5.4.0</bdi>",
+        "1 s ago",
+        "<bdi>billing</bdi>, <bdi>emails</bdi>",
+        "<bdi>prefork</bdi> <bdi>5.4.0</bdi>",
     ]
 
 
 def test_unknown_is_not_zero(empty: status.Status, worker: status.WorkerStatus) -> None:
     """What a worker does not tell is a dash."""
     silent = msgspec.structs.replace(
-        worker, tasks_active=None, tasks_processed=None, load_average=None, events_enabled=None
+        worker, tasks_active=None, tasks_processed=None, tasks_reserved=None, queues=None
+    )
+    told = msgspec.structs.replace(empty, workers=(worker, silent))
+
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", landing.render(told, LINKS).decode())
+
+    assert [cell for cell in cells if "&ndash;" in cell] == [
+        '<span class="dim">&ndash;</span> / 8',
+        *['<span class="dim">&ndash;</span>'] * 3,
+    ]
+
+
+def test_columns_that_tell_nothing_are_left_out(
+    empty: status.Status, worker: status.WorkerStatus, queue: status.QueueStatus
+) -> None:
+    """Before the first poll there are no columns for what only a poll can tell."""
+    replace = msgspec.structs.replace
+    unpolled = replace(worker, tasks_reserved=None, tasks_scheduled=None, queues=None)
+    unread = replace(
+        queue,
+        length=None,
+        consumers=None,
+        oldest_message_seconds=None,
+        workers=None,
+        slots=None,
+        slots_busy=None,
     )
 
-    page = landing.render(msgspec.structs.replace(empty, workers=(silent,)), LINKS).decode()
+    told = replace(empty, workers=(unpolled,), queues=(unread,))
+    headings = re.findall(r"<th [^>]*>(.*?)</th>", landing.render(told, LINKS).decode())
 
-    assert page.count("&ndash;") == 4
+    assert headings == [
+        *("State", "Queue", "Waiting", "Reserved", "Running"),
+        *("State", "Worker", "Slots busy", "Processed", "Last heard", "Pool, Celery"),
+    ]
+
+
+def test_queue_row(empty: status.Status, queue: status.QueueStatus) -> None:
+    """A queue's row has its depth first, then age, workers, slots and what they hold."""
+    page = landing.render(msgspec.structs.replace(empty, queues=(queue,)), LINKS).decode()
+
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
+
+    assert cells == [
+        '<span class="pill good">moving</span>',
+        "<bdi>billing</bdi>",
+        "1,240",
+        "12.5 s",
+        "2",
+        "5 / 16",
+        "4",
+        "3",
+    ]
+
+
+def test_an_observed_age_is_a_bound(empty: status.Status, queue: status.QueueStatus) -> None:
+    """A message of which we only know how long we have seen it is at least so old."""
+    observed = msgspec.structs.replace(queue, oldest_source="observed")
+
+    page = landing.render(msgspec.structs.replace(empty, queues=(observed,)), LINKS).decode()
+
+    assert '<span class="dim">at least</span> 12.5 s' in page
+
+
+def test_what_the_management_api_tells_has_columns(
+    empty: status.Status, queue: status.QueueStatus
+) -> None:
+    """Unacked messages are shown where known, consumers where they are not the workers."""
+    told = msgspec.structs.replace(queue, unacked=77, consumers=3)
+
+    page = landing.render(msgspec.structs.replace(empty, queues=(told,)), LINKS).decode()
+
+    assert re.search(r">Unacked</th>.*>Workers</th>.*>Consumers</th>", page)
+    assert re.search(r">77</td>.*>2</td>.*>3</td>", page)
+
+
+def test_queues_in_trouble_come_first(empty: status.Status, queue: status.QueueStatus) -> None:
+    """The stuck queue is on top and marked, above fuller ones; the title and figures say so."""
+    replace = msgspec.structs.replace
+    stuck = replace(queue, queue_name="slow", length=1, oldest_message_seconds=90.0)
+    idle = replace(queue, queue_name="idle", length=0, oldest_message_seconds=None)
+    full = replace(queue, queue_name="full", length=10**6)
+    told = replace(empty, queues=(idle, queue, full, stuck))
+
+    page = landing.render(told, LINKS).decode()
+    rows = re.findall(r"<tr( class=\"alarm\")?><td.*?<bdi>(\w+)</bdi>", page)
+
+    assert rows == [
+        (' class="alarm"', "slow"),
+        ("", "full"),
+        ("", "billing"),
+        ("", "idle"),
+    ]
+    assert "0/0 workers up, 1 queue in trouble</title>" in page
+    assert "<dt>Messages waiting</dt><dd>1,001,241</dd><dd>1 queue in trouble</dd>" in page
+
+
+def test_dead_letters_are_no_work(empty: status.Status, queue: status.QueueStatus) -> None:
+    """What lies in a dead-letter queue is an alarm, and not counted as waiting."""
+    dead = msgspec.structs.replace(queue, queue_name="dlq", role="dead_letter", length=3)
+
+    page = landing.render(msgspec.structs.replace(empty, queues=(queue, dead)), LINKS).decode()
+
+    assert '<span class="pill bad">dead letters</span>' in page
+    assert '<bdi>dlq</bdi> <span class="dim">dead letter</span>' in page
+    assert "<dt>Messages waiting</dt><dd>1,240</dd>" in page
+
+
+def test_the_broker_tells_its_answer_time_and_what_is_unacked(empty: status.Status) -> None:
+    """Round trip, unacked and delayed messages are shown where they are known."""
+    broker = msgspec.structs.replace(
+        empty.broker, round_trip_seconds=0.00042, unacked=38, delayed=17
+    )
+
+    page = landing.render(msgspec.structs.replace(empty, broker=broker), LINKS).decode()
+
+    assert "answers in 0.4 ms" in page
+    assert "<dt>Unacked</dt><dd>38</dd>" in page
+    assert "17 delayed" in page
+
+
+def test_worker_verdicts_are_counted(empty: status.Status, worker: status.WorkerStatus) -> None:
+    """How many workers are in which trouble is beside the number of those up."""
+    replace = msgspec.structs.replace
+    wedged = replace(worker, hostname="w@w", wedged="no_progress")
+    slow = replace(worker, hostname="s@s", responding=False)
+    told = replace(empty, workers=(worker, slow, wedged))
+
+    page = landing.render(told, LINKS).decode()
+
+    assert "1 not answering, 1 wedged" in page
+    assert "3/3 workers up" in page
+    assert page.index("w@w") < page.index("s@s") < page.index("celery@web-1")
+    assert "free slots and a backlog, but starts nothing" in page
 
 
 def test_lost_workers_come_first(empty: status.Status, worker: status.WorkerStatus) -> None:

@@ -11,6 +11,8 @@ from celery_sentinel.web import wording
     ("seconds", "expected"),
     [
         (-1.0, "0 ms"),
+        (0.00001, "0.1 ms"),
+        (0.00042, "0.4 ms"),
         (0.0351, "35 ms"),
         (0.9999, "999 ms"),
         (1.25, "1.2 s"),
@@ -21,6 +23,7 @@ from celery_sentinel.web import wording
         (3600, "1 h"),
         (4 * 86400 + 3 * 3600, "4 d 3 h"),
         (2000 * 86400, "2,000 d"),
+        (1e300, "over 10,000 d"),
         (None, wording.UNKNOWN),
         (float("nan"), wording.UNKNOWN),
         (float("inf"), wording.UNKNOWN),
@@ -83,6 +86,39 @@ def test_percent(part: int, whole: int, expected: str) -> None:
 def test_text(value: str, expected: str) -> None:
     """Markup is escaped, and what cannot be seen or turns the line is shown as its code."""
     assert wording.text(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "expected"),
+    [
+        (3, 8, "3 / 8"),
+        (0, 0, "0 / 0"),
+        (3, None, "3"),
+        (None, 8, f"{wording.UNKNOWN} / 8"),
+        (None, None, wording.UNKNOWN),
+    ],
+)
+def test_share(part: int | None, whole: int | None, expected: str) -> None:
+    """What is not known of a share is a dash, or left away."""
+    assert wording.share(part, whole) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (None, wording.UNKNOWN),
+        ((), ""),
+        (("a", "<b>"), "<bdi>a</bdi>, <bdi>&lt;b&gt;</bdi>"),
+        (("x" * 33,), f"<bdi>{'x' * 32}\N{HORIZONTAL ELLIPSIS}</bdi>"),
+        (
+            ("a", "b", "c", "d", "e"),
+            '<bdi>a</bdi>, <bdi>b</bdi>, <bdi>c</bdi> <span class="dim">+ 2 more</span>',
+        ),
+    ],
+)
+def test_names(values: tuple[str, ...] | None, expected: str) -> None:
+    """Of many names the first are shown, and how many more there are."""
+    assert wording.names(values) == expected
 
 
 def test_name_is_isolated() -> None:

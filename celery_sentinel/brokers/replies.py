@@ -1,0 +1,177 @@
+"""Reads what workers answer to remote control, one question at a time."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from celery_sentinel import readings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LONGEST = 16 * 1024 * 1024  # bytes; `reserved` of a worker with many large tasks
+
+
+class _Pool(msgspec.Struct):
+    implementation: str | None = None
+    max_concurrency: int | None = msgspec.field(name="max-concurrency", default=None)
+
+
+class _Usage(msgspec.Struct):
+    maxrss: int | None = None  # kilobytes on Linux
+
+
+class _Stats(msgspec.Struct):
+    pid: int | None = None
+    prefetch_count: int | None = None
+    pool: _Pool | None = None
+    rusage: _Usage | None = None
+
+
+class _Consumed(msgspec.Struct):
+    name: str
+
+
+class _Delivery(msgspec.Struct):
+    exchange: str | None = None
+    routing_key: str | None = None
+
+
+class _Running(msgspec.Struct):
+    id: str
+    name: str | None = None
+    time_start: float | None = None
+    delivery_info: _Delivery | None = None
+
+
+class Question(NamedTuple):
+    """What is asked: a control command with its arguments, and the shape of its answer."""
+
+    arguments: dict[str, Any]
+    shape: Any
+
+
+QUESTIONS = {
+    "stats": Question({}, dict[str, _Stats]),
+    "active_queues": Question({}, dict[str, list[_Consumed]]),
+    # safe: the tasks' arguments as short texts instead of the objects, which are none of ours
+    "active": Question({"safe": True}, dict[str, list[_Running]]),
+    "reserved": Question({}, dict[str, list[msgspec.Raw]]),
+    "scheduled": Question({}, dict[str, list[msgspec.Raw]]),
+}
+_COUNTED = {"reserved", "scheduled"}  # how many is all we want to know
+_DECODERS: dict[str, dict[str, Any]] = {
+    "application/json": {
+        name: msgspec.json.Decoder(question.shape) for name, question in QUESTIONS.items()
+    },
+    "application/x-msgpack": {
+        name: msgspec.msgpack.Decoder(question.shape) for name, question in QUESTIONS.items()
+    },
+}
+
+
+class Answer(NamedTuple):
+    """What one worker answered to one question."""
+
+    question: str
+    hostname: str
+    content: Any
+
+
+def read(question: str, content_type: object, body: object) -> Answer:
+    """Return the answer in a message; a ValueError says why it is none."""
+    decoder = _DECODERS.get(str(content_type), {}).get(question)
+    if decoder is None:
+        raise ValueError(f"answers come as {content_type}; only JSON and msgpack are read")
+    raw = _as_bytes(body)
+    try:
+        found = _decode(question, decoder, raw)
+    except RecursionError:
+        raise ValueError("the answer is nested too deeply") from None
+    if len(found) != 1:
+        raise ValueError(f"the answer is that of {len(found)} workers")
+    ((hostname, content),) = found.items()
+    return Answer(question, hostname, content)
+
+
+def merge(answers: Iterable[Answer]) -> list[readings.WorkerReading]:
+    """Put together what each worker said; two answers to one question are two workers."""
+    by_hostname: dict[str, dict[str, Any]] = {}
+    times: dict[str, int] = {}
+    for question, hostname, content in answers:
+        by_hostname.setdefault(hostname, {})[question] = content
+        if question == "stats":
+            times[hostname] = times.get(hostname, 0) + 1
+    return [
+        _reading(hostname, parts, times.get(hostname, 1)) for hostname, parts in by_hostname.items()
+    ]
+
+
+def _as_bytes(body: object) -> bytes:
+    if isinstance(body, str):
+        body = body.encode()
+    if not isinstance(body, bytes | bytearray | memoryview):
+        raise ValueError(f"the answer has a {type(body).__name__} for a body")  # noqa: TRY004 -- a fault of the sender's, not of the caller's
+    if len(body) > LONGEST:
+        raise ValueError(f"the answer has {len(body)} bytes; at most {LONGEST} are read")
+    return bytes(body)
+
+
+def _decode(question: str, decoder: Any, raw: bytes) -> dict[str, Any]:
+    """Decode an answer; what strict JSON refuses (NaN in an argument, say) goes the slow way."""
+    try:
+        return decoder.decode(raw)  # type: ignore[no-any-return]
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        shape = dict[str, list[Any]] if question in _COUNTED else QUESTIONS[question].shape
+        return msgspec.convert(json.loads(raw), shape)
+
+
+def _reading(hostname: str, parts: dict[str, Any], answers: int) -> readings.WorkerReading:
+    stats = parts.get("stats") or _Stats()
+    pool = stats.pool or _Pool()
+    consumed, active = parts.get("active_queues"), parts.get("active")
+    usage = stats.rusage.maxrss if stats.rusage else None
+    return readings.WorkerReading(
+        hostname=hostname,
+        pid=stats.pid,
+        pool=_pool_name(pool.implementation),
+        concurrency=pool.max_concurrency,
+        prefetch_count=stats.prefetch_count,
+        max_rss_bytes=None if usage is None else usage * 1024,
+        queues=None if consumed is None else tuple(queue.name for queue in consumed),
+        reserved=_length(parts.get("reserved")),
+        scheduled=_length(parts.get("scheduled")),
+        active=None if active is None else tuple(_active(task) for task in active),
+        answers=answers,
+    )
+
+
+def _length(part: list[Any] | None) -> int | None:
+    return None if part is None else len(part)
+
+
+def _active(task: _Running) -> readings.ActiveTask:
+    delivery = task.delivery_info
+    # With the default exchange the routing key is the queue; with others it need not be.
+    queue = delivery.routing_key if delivery and delivery.exchange == "" else None
+    started = task.time_start
+    return readings.ActiveTask(
+        task_id=task.id,
+        name=task.name,
+        queue=queue,
+        started_at=started if started is not None and math.isfinite(started) else None,
+    )
+
+
+def _pool_name(implementation: str | None) -> str | None:
+    """Return ``prefork`` of ``celery.concurrency.prefork:TaskPool``."""
+    if not implementation:
+        return None
+    name = implementation.partition(":")[0].rpartition(".")[2]
+    return "threads" if name == "thread" else name

@@ -1,0 +1,85 @@
+"""Judges what the page shows, so that a queue or a worker in trouble is seen at a glance."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Literal
+
+from celery_sentinel.web import wording
+
+if TYPE_CHECKING:
+    from celery_sentinel import status as status_document
+
+Tone = Literal["bad", "warn", "good", "calm"]
+
+# A free worker takes a message in milliseconds; the alert rules have objectives of their own.
+LEFT_LYING = 60.0  # seconds
+DEAD_LETTERS = "dead_letter"
+_SEVERITY = {"bad": 0, "warn": 1}
+LEAST_SEVERE = len(_SEVERITY)
+_WEDGED = {
+    "not_answering": "sends heartbeats, answers nothing",
+    "no_progress": "free slots and a backlog, but starts nothing",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """A label, the colour of its pill and, where the label is not enough, the reason."""
+
+    label: str
+    tone: Tone
+    reason: wording.Html | None = None
+
+    @property
+    def severity(self) -> int:
+        """The place in a table: what is bad comes first."""
+        return _SEVERITY.get(self.tone, LEAST_SEVERE)
+
+    @property
+    def alarming(self) -> bool:
+        """Whether somebody has to act."""
+        return self.tone == "bad"
+
+
+def of_worker(worker: status_document.WorkerStatus) -> Verdict:
+    """Say whether a worker lives and works."""
+    if worker.state == "lost":
+        silence = wording.duration(worker.last_heard_seconds)
+        return Verdict("lost", "bad", wording.Html(f"silent for {silence}"))
+    if worker.wedged is not None:
+        return Verdict("wedged", "bad", wording.text(_WEDGED.get(worker.wedged, worker.wedged)))
+    if worker.responding is False:
+        return Verdict("not answering", "warn", wording.Html("left the last poll unanswered"))
+    if worker.state != "up":
+        return Verdict(worker.state, "warn", wording.Html("no heartbeat heard yet"))
+    silent = wording.Html("sends no task events") if worker.events_enabled is False else None
+    return Verdict("up", "good", silent)
+
+
+def of_queue(queue: status_document.QueueStatus) -> Verdict | None:
+    """Say whether what waits in a queue is being worked on; None where that is not known."""
+    if queue.length is None:
+        return None
+    if queue.length == 0:
+        return Verdict("empty", "calm")
+    if queue.role == DEAD_LETTERS:
+        return Verdict("dead letters", "bad")
+    if _is_forsaken(queue):
+        return Verdict("no worker", "bad", wording.Html("nobody consumes this queue"))
+    return _of_backlog(queue)
+
+
+def _of_backlog(queue: status_document.QueueStatus) -> Verdict:
+    if not queue.slots or queue.slots_busy is None:
+        return Verdict("waiting", "calm")
+    if queue.slots_busy >= queue.slots:
+        return Verdict("all slots busy", "warn")
+    if (queue.oldest_message_seconds or 0.0) >= LEFT_LYING:
+        return Verdict("stuck", "bad", wording.Html("slots are free, yet messages lie there"))
+    return Verdict("moving", "good")
+
+
+def _is_forsaken(queue: status_document.QueueStatus) -> bool:
+    """Tell whether nobody consumes; the broker's count goes before what workers answered."""
+    return (queue.workers if queue.consumers is None else queue.consumers) == 0

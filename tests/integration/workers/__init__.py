@@ -1,0 +1,1 @@
+"""What workers answer when they are asked, against real workers on real brokers."""

@@ -1,0 +1,58 @@
+"""A daemon that asks its workers often, and the client it asks with, on its own."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from celery_sentinel.brokers import control
+from celery_sentinel.config import schema
+from tests.integration.workers import impostor
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Callable
+
+    from tests.servers import daemon
+
+FAST: dict[str, dict[str, Any]] = {
+    "metrics": {"zero_born_hold": "0s"},
+    "polling": {"queues": "0.5s", "workers": "2s", "timeout": "1s"},
+    "workers": {"wedged_after": "3s"},
+}
+
+
+@pytest.fixture
+def ask_often(watch: Callable[..., daemon.Daemon]) -> Callable[..., daemon.Daemon]:
+    """Start a daemon with short intervals; keywords are sections of the config to change."""
+
+    def start(broker_url: str, **sections: dict[str, Any]) -> daemon.Daemon:
+        names = FAST.keys() | sections.keys()
+        config = {name: {**FAST.get(name, {}), **sections.get(name, {})} for name in names}
+        return watch(broker_url, config=json.dumps(config))
+
+    return start
+
+
+@pytest.fixture
+def make_control(closing: contextlib.ExitStack) -> Callable[[str], control.Control]:
+    """Make any number of clients of the workers' remote control."""
+
+    def make(broker_url: str) -> control.Control:
+        made = control.Control(schema.Config(broker=schema.Broker(url=broker_url)))
+        closing.callback(made.close)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def start_impostor(closing: contextlib.ExitStack) -> Callable[..., impostor.Impostor]:
+    """Start any number of clients that answer in the place of workers."""
+
+    def start(broker_url: str, answer: impostor.Answer) -> impostor.Impostor:
+        return closing.enter_context(impostor.Impostor(broker_url, answer))
+
+    return start

@@ -1,0 +1,1 @@
+"""The asking threads: what they ask when, and what they survive."""

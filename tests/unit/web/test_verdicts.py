@@ -1,0 +1,80 @@
+"""The page calls the queue stuck and the worker wedged that are, and no others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from celery_sentinel.web import verdicts
+
+if TYPE_CHECKING:
+    from celery_sentinel import status
+
+
+@pytest.mark.parametrize(
+    ("facts", "label", "tone"),
+    [
+        ({}, "up", "good"),
+        ({"responding": None}, "up", "good"),
+        ({"responding": False}, "not answering", "warn"),
+        ({"responding": False, "wedged": "not_answering"}, "wedged", "bad"),
+        ({"wedged": "no_progress"}, "wedged", "bad"),
+        ({"state": "unheard"}, "unheard", "warn"),
+        ({"state": "unheard", "responding": False}, "not answering", "warn"),
+        ({"state": "lost"}, "lost", "bad"),
+        ({"state": "lost", "responding": False, "wedged": "not_answering"}, "lost", "bad"),
+    ],
+)
+def test_workers(worker: status.WorkerStatus, facts: dict[str, Any], label: str, tone: str) -> None:
+    """The worst that is known of a worker is its verdict."""
+    verdict = verdicts.of_worker(msgspec.structs.replace(worker, **facts))
+    assert (verdict.label, verdict.tone) == (label, tone)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({}, None),
+        ({"events_enabled": False}, "sends no task events"),
+        ({"state": "lost", "last_heard_seconds": 200.0}, "silent for 3 min 20 s"),
+        ({"responding": False}, "left the last poll unanswered"),
+        ({"wedged": "not_answering"}, "sends heartbeats, answers nothing"),
+        ({"wedged": "no_progress"}, "free slots and a backlog, but starts nothing"),
+        ({"wedged": "<new>"}, "&lt;new&gt;"),
+    ],
+)
+def test_reasons(worker: status.WorkerStatus, facts: dict[str, Any], reason: str | None) -> None:
+    """A verdict says why in a few words, escaped."""
+    assert verdicts.of_worker(msgspec.structs.replace(worker, **facts)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("facts", "label", "tone"),
+    [
+        ({}, "moving", "good"),
+        ({"length": 0}, "empty", "calm"),
+        ({"oldest_message_seconds": None}, "moving", "good"),
+        ({"oldest_message_seconds": 59.9}, "moving", "good"),
+        ({"oldest_message_seconds": 60.0}, "stuck", "bad"),
+        ({"oldest_message_seconds": 9e9, "slots_busy": 16}, "all slots busy", "warn"),
+        ({"oldest_message_seconds": 9e9, "slots": None}, "waiting", "calm"),
+        ({"workers": 0, "consumers": 0, "slots": 0, "slots_busy": 0}, "no worker", "bad"),
+        ({"workers": 0, "consumers": None}, "no worker", "bad"),
+        ({"workers": 0, "consumers": 3, "slots": 0, "slots_busy": 0}, "waiting", "calm"),
+        ({"workers": None, "consumers": None, "slots": None}, "waiting", "calm"),
+        ({"role": "dead_letter", "workers": 0, "consumers": 0}, "dead letters", "bad"),
+        ({"role": "dead_letter", "length": 0}, "empty", "calm"),
+    ],
+)
+def test_queues(queue: status.QueueStatus, facts: dict[str, Any], label: str, tone: str) -> None:
+    """A queue is in trouble when nobody takes what could be taken, and not when all are busy."""
+    verdict = verdicts.of_queue(msgspec.structs.replace(queue, **facts))
+    assert verdict is not None
+    assert (verdict.label, verdict.tone) == (label, tone)
+
+
+def test_a_queue_that_was_not_read_has_no_verdict(queue: status.QueueStatus) -> None:
+    """Unknown is neither empty nor stuck."""
+    assert verdicts.of_queue(msgspec.structs.replace(queue, length=None)) is None
