@@ -46,11 +46,7 @@ _decode_body = msgspec.json.Decoder(events.Event | list[events.Event]).decode
 
 
 class _Refused(Exception):  # noqa: N818 -- a signal inside this module, never seen outside
-    """A message that cannot be used, with the reason it is counted under."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason: Reason = reason
+    """A message that cannot be used; its argument is the reason it is counted under."""
 
 
 class Decoder:
@@ -114,7 +110,7 @@ class Decoder:
         try:
             body, compression = _open_envelope(data)
         except _Refused as refused:
-            self.rejected[refused.reason] += 1
+            self.rejected[refused.args[0]] += 1
             return
         self._salvage(body, compression, out)
 
@@ -125,7 +121,7 @@ class Decoder:
                 body = _decompress(body, compression, self.max_message_bytes)
             found, fallback = _decode_loosely(body)
         except _Refused as refused:
-            self.rejected[refused.reason] += 1
+            self.rejected[refused.args[0]] += 1
             return
         saved = [event for event in map(_typed, found) if event is not None]
         self.rejected["malformed"] += len(found) - len(saved)

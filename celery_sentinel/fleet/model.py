@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import glob
-import threading
 from collections import Counter
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from celery_sentinel.config import schema
@@ -14,6 +12,7 @@ from celery_sentinel.fleet import (
     backlog,
     exceptions,
     labels,
+    lock,
     polls,
     queues,
     records,
@@ -24,38 +23,12 @@ from celery_sentinel.fleet import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from celery_sentinel import events, readings
     from celery_sentinel.fleet.worker import Worker
 
 STALL = 5.0  # seconds between two calls after which it is we who were asleep
-
-
-class TurnstileLock:
-    """A lock that neither the writer nor a reader can keep from the other.
-
-    Python's locks are not fair: a thread that releases and takes again at once wins against all
-    that wait. Here whoever waits for the lock holds the turnstile meanwhile, so the other queues
-    behind it: writer and reader take turns.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._turnstile = threading.Lock()
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Hold the model still; keep it short, a few milliseconds at most."""
-        with self:
-            yield
-
-    def __enter__(self) -> None:
-        with self._turnstile:
-            self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
 
 class _Kind:
@@ -76,20 +49,14 @@ class Fleet:
     """
 
     def __init__(self, config: schema.Config) -> None:
-        limits = config.metrics.limits
-        self.lock = TurnstileLock()
+        self.lock = lock.TurnstileLock()
         self.unknown_types = 0
         self.failures = 0  # events whose application failed: a defect of ours
         self.last_failure: Exception | None = None
         self.last_event_at: float | None = None
-        self.queues = queues.QueueTable(
-            limit=limits.queues,
-            watch=config.queues.watch,
-            ignore=_ignored(config),
-            dead_letter=config.queues.dead_letter,
-        )
+        self.queues = _queue_table(config)
         self.workers = workers.WorkerTable(
-            limit=limits.workers,
+            limit=config.metrics.limits.workers,
             forget_after=config.workers.forget_after,
             on_lost=self._lost,
             on_idle=self._idle,
@@ -102,9 +69,7 @@ class Fleet:
             series=self.series,
             worker_table=self.workers,
             queue_table=self.queues,
-            classifier=exceptions.Classifier(
-                (rule.match, rule.category) for rule in config.tasks.categories
-            ),
+            classifier=_classifier(config),
             record_table=self.records,
         )
         self.backlog = backlog.Backlog(
@@ -122,14 +87,14 @@ class Fleet:
         self._forget_queues_after = float(config.queues.forget_after)
         self._wall = 0.0
         self._last_tick: float | None = None
-        self._kinds = {
-            name: _Kind(handler)
-            for name, handler in {
-                **self.tracker.handlers(),
-                "worker-heartbeat": self._heartbeat,
-                "worker-online": self._online,
-                "worker-offline": self._offline,
-            }.items()
+        self._kinds = {name: _Kind(handler) for name, handler in self._handlers().items()}
+
+    def _handlers(self) -> dict[str, Callable[[events.Event], None]]:
+        return {
+            **self.tracker.handlers(),
+            "worker-heartbeat": self._heartbeat,
+            "worker-online": self._online,
+            "worker-offline": self._offline,
         }
 
     @property
@@ -231,9 +196,7 @@ class Fleet:
             )
             self._forget_queues_after = float(config.queues.forget_after)
             self._wedged_after = float(config.workers.wedged_after)
-            self.tracker.classifier = exceptions.Classifier(
-                (rule.match, rule.category) for rule in config.tasks.categories
-            )
+            self.tracker.classifier = _classifier(config)
 
     def _heartbeat(self, event: events.Event) -> None:
         self.workers.heartbeat(event, self.tracker.now, self._wall)
@@ -254,6 +217,19 @@ class Fleet:
 def _ignored(config: schema.Config) -> tuple[str, ...]:
     """Return the globs of queues to leave out, our own event queue and those like it included."""
     return (*config.queues.ignore, f"{glob.escape(config.events.queue_prefix)}.*")
+
+
+def _queue_table(config: schema.Config) -> queues.QueueTable:
+    return queues.QueueTable(
+        limit=config.metrics.limits.queues,
+        watch=config.queues.watch,
+        ignore=_ignored(config),
+        dead_letter=config.queues.dead_letter,
+    )
+
+
+def _classifier(config: schema.Config) -> exceptions.Classifier:
+    return exceptions.Classifier((rule.match, rule.category) for rule in config.tasks.categories)
 
 
 def _series_table(config: schema.Config) -> series.SeriesTable:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from celery_sentinel import readings
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import model
+from celery_sentinel.fleet import lock, model
 from celery_sentinel.poller import queues
 from tests.integration.queues import look
 
@@ -62,7 +62,7 @@ def test_the_receiver_gets_its_turn_between_portions() -> None:
     assert fleet.backlog.round_trip == 0.5
 
 
-class _CountingLock(model.TurnstileLock):
+class _CountingLock(lock.TurnstileLock):
     """Counts how often it is taken."""
 
     taken = 0

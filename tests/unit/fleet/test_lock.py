@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from celery_sentinel.fleet import model
+from celery_sentinel.fleet import lock as locks
 
 PATIENCE = 10.0  # seconds
 
 
 def test_given_a_writer_that_never_pauses_when_one_reads_then_it_gets_in() -> None:
     """A reader waits for one turn of the writer, not for its end."""
-    lock = model.TurnstileLock()
+    lock = locks.TurnstileLock()
     done, started = threading.Event(), threading.Event()
 
     def write() -> None:
@@ -41,7 +41,7 @@ def test_given_a_writer_that_never_pauses_when_one_reads_then_it_gets_in() -> No
 
 def test_given_readers_that_never_pause_when_one_writes_then_it_gets_in() -> None:
     """The receiver is not held up by scrapes that follow each other."""
-    lock = model.TurnstileLock()
+    lock = locks.TurnstileLock()
     done = threading.Event()
 
     def read() -> None:
@@ -68,7 +68,7 @@ def test_given_readers_that_never_pause_when_one_writes_then_it_gets_in() -> Non
 
 def test_given_readers_and_a_writer_then_one_is_inside_at_a_time() -> None:
     """The lock is exclusive, among readers too."""
-    lock = model.TurnstileLock()
+    lock = locks.TurnstileLock()
     inside = 0
     worst = 0
 
@@ -94,7 +94,7 @@ def test_given_readers_and_a_writer_then_one_is_inside_at_a_time() -> None:
 
 def test_given_an_error_inside_then_the_lock_is_free_again() -> None:
     """Whoever fails inside lets go."""
-    lock = model.TurnstileLock()
+    lock = locks.TurnstileLock()
     for entered in (lock, lock.reading()):
         with pytest.raises(LookupError), entered:
             raise LookupError
