@@ -4,7 +4,7 @@
 .PHONY: help demo test install servers lint types imports pytest docs lock clean
 
 PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
-PYTEST_ARGS ?= --numprocesses 2 --dist loadgroup
+PYTEST_ARGS ?= --numprocesses 4 --dist loadgroup --durations 12
 LOCK_ARGS ?=# --upgrade takes the newest versions instead of keeping those locked
 
 venv := .venv

@@ -68,7 +68,7 @@ MEANINGS: Mapping[str, str] = {
     "broker": "Where Celery's events come from.",
     "broker.url": "The broker's URL as Celery takes it. Several of one kind, for failover, are "
     "divided by semicolons. Allowed: `redis`, `rediss`, `redis+socket`, `sentinel`, `amqp`, "
-    "`amqps`, and kombu's other transports that can fan out.",
+    "`amqps`, and kombu's other transports; those that cannot fan out carry no events.",
     "broker.transport_options": "The same as the application's `broker_transport_options`. "
     "For `sentinel://` the key `master_name` is needed. What changes where Redis carries "
     "the events (`global_keyprefix`, `fanout_prefix`) must be the same as in the application.",

@@ -157,7 +157,7 @@ def test_an_answer_without_end_is_given_up(endless_server: str) -> None:
     assert time.monotonic() - begun < 8
     begun = time.monotonic()
     api.refresh()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 2.5
 
 
 def connect(server: rabbitmq.RabbitServer) -> amqp.Connection:
