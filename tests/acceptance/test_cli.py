@@ -149,6 +149,7 @@ def test_check_config_shows_no_secret(tmp_path: pathlib.Path) -> None:
         "url": "sentinel://:***@one;sentinel://:***@two",
         "transport_options": {"master_name": "m", "sentinel_kwargs": {"password": "***"}},
         "tls": None,
+        "management_url": None,
     }
     assert "hunter" not in done.stdout + done.stderr
 

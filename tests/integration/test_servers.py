@@ -28,9 +28,9 @@ _SECONDS = 20.0
 
 def accepts(broker_url: str, **options: Any) -> bool:
     """Tell whether a Celery client could talk to the broker now."""
-    with kombu.Connection(broker_url, connect_timeout=1, **options) as connection:
+    with kombu.Connection(broker_url, connect_timeout=5, **options) as connection:
         try:
-            connection.ensure_connection(max_retries=1, interval_start=0, timeout=1)
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
             connection.default_channel.queue_declare("probe", auto_delete=True)
         except (*connection.connection_errors, exceptions.OperationalError):
             return False
