@@ -214,6 +214,8 @@ _RETRIED: _Column[status_document.TaskStatus] = _Column(
 _BUSIEST: tuple[_Column[status_document.TaskStatus], ...] = (
     _TASK,
     _QUEUE,
+    _Column("Mean", lambda t: wording.duration(t.mean_runtime_seconds), "number"),
+    _Column("Longest now", lambda t: wording.duration(t.oldest_started_seconds), "number"),
     _Column("Sent", lambda t: wording.number(t.sent), "number"),
     _Column("Received", lambda t: wording.number(t.received), "number"),
     _Column("Started", lambda t: wording.number(t.started), "number"),
@@ -221,8 +223,6 @@ _BUSIEST: tuple[_Column[status_document.TaskStatus], ...] = (
     _FAILED,
     _RETRIED,
     _Column("Revoked", lambda t: wording.number(t.revoked), "number"),
-    _Column("Mean runtime", lambda t: wording.duration(t.mean_runtime_seconds), "number"),
-    _Column("Longest running", lambda t: wording.duration(t.oldest_started_seconds), "number"),
 )
 _FAILING: tuple[_Column[status_document.TaskStatus], ...] = (
     _TASK,
