@@ -43,6 +43,7 @@ class RedisStream:
         self._socket: socket.socket | None = None
         self._reader = hiredis.Reader()
         self._failure: errors.BrokerError | None = None
+        self._early: list[events.Event] = []  # came while we were subscribing
         self._heard_at = 0.0
         self._pinged_at: float | None = None
         self._behind = False
@@ -79,25 +80,33 @@ class RedisStream:
         plug: socket.socket = connection._sock  # noqa: SLF001 -- there is no public way to it
         self._socket = plug
         self._reader = hiredis.Reader()
-        for _ in range(len(patterns) + len(channels)):
-            self._confirm()
+        self._confirm(plug, len(patterns) + len(channels))
         plug.settimeout(interface.READ_TIMEOUT)
         self._heard_at, self._pinged_at, self._behind = time.monotonic(), None, False
 
-    def _confirm(self) -> None:
-        """Read the answer to one subscription; a refusal (an ACL, say) is an error."""
-        assert self._socket is not None  # noqa: S101 -- for the type checker
-        while (reply := self._reader.gets()) is False:
-            data = self._socket.recv(interface.RECEIVE_BYTES)
-            if not data:
-                raise redis.ConnectionError("closed while subscribing")
-            self._reader.feed(data)
-        if isinstance(reply, hiredis.ReplyError):
-            raise redis.ResponseError(str(reply))
+    def _confirm(self, plug: socket.socket, awaited: int) -> None:
+        """Read the answers to our subscriptions; a refusal (an ACL, say) is an error.
+
+        The first subscription may bring events before the last is confirmed: they are kept.
+        """
+        while awaited:
+            reply = self._reader.gets()
+            if reply is False:
+                data = plug.recv(interface.RECEIVE_BYTES)
+                if not data:
+                    raise redis.ConnectionError("closed while subscribing")
+                self._reader.feed(data)
+            elif isinstance(reply, hiredis.ReplyError):
+                raise redis.ResponseError(str(reply))
+            elif not self._take(reply, self._early):
+                awaited -= 1
+        self._drain(self._early)
 
     def read(self) -> list[events.Event]:
         """Return the events of one read of at most 256 KiB."""
-        found: list[events.Event] = []
+        found, self._early = self._early, []
+        if found:
+            return found
         if self._failure is not None:
             raise self._failure  # what came before it has been returned
         if self._socket is None:
@@ -120,14 +129,25 @@ class RedisStream:
         return found
 
     def _parse(self, data: bytes, found: list[events.Event]) -> None:
-        reader, decode = self._reader, self._decode
-        reader.feed(data)
-        repeats = self._repeats
-        while (reply := reader.gets()) is not False:
-            if reply.__class__ is list and reply[0] in _MESSAGES:
-                payload = reply[-1]
-                if repeats is None or self._is_new(payload, repeats):
-                    decode(payload, found)
+        self._reader.feed(data)
+        self._drain(found)
+
+    def _drain(self, found: list[events.Event]) -> None:
+        """Decode all messages that have arrived whole."""
+        gets, decode, repeats = self._reader.gets, self._decode, self._repeats
+        while (reply := gets()) is not False:
+            if repeats is not None:
+                self._take(reply, found)
+            elif reply.__class__ is list and reply[0] in _MESSAGES:
+                decode(reply[-1], found)
+
+    def _take(self, reply: Any, found: list[events.Event]) -> bool:
+        """Decode a reply if it is a message, new to us; tell whether it is one."""
+        if reply.__class__ is not list or reply[0] not in _MESSAGES:
+            return False
+        if self._repeats is None or self._is_new(reply[-1], self._repeats):
+            self._decode(reply[-1], found)
+        return True
 
     @staticmethod
     def _is_new(payload: bytes, repeats: OrderedDict[bytes, None]) -> bool:
@@ -168,5 +188,6 @@ class RedisStream:
         """Drop the connection."""
         connection: Any = self._connection
         self._connection = self._socket = self._failure = None
+        self._early = []
         if connection is not None:
             connection.disconnect()
