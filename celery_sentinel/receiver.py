@@ -21,7 +21,7 @@ LONGEST_BACKOFF = 10.0
 
 
 class Receiver:
-    """Owns the event stream and is the only writer of the fleet.
+    """Owns the event stream and applies what it brings to the fleet.
 
     ``run`` is the body of its thread; it returns when ``stop`` was called and raises only what
     nobody expected. ``beat`` is the monotonic time of the last turn of its loop.
@@ -45,6 +45,7 @@ class Receiver:
         self._stopping = threading.Event()
         self._log = logs.get(__name__)
         self._attempts = 0
+        self._connected_at = 0.0
         self._ticked_at = 0.0
 
     def stop(self) -> None:
@@ -55,8 +56,9 @@ class Receiver:
         """Receive until stopped."""
         try:
             while not self._stopping.is_set():
-                if self._connection.up or self._connect():
+                if self._connect():
                     self._receive()
+                    self._rest()
         finally:
             self._source.close()
 
@@ -78,6 +80,16 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 -- a library's own; the stream must go on
             self._broken(self._unforeseen(error))
 
+    def _rest(self) -> None:
+        """Wait before the next attempt if the stream was short-lived: a broker may hang up at once.
+
+        One that had stood is made again without any wait, for the gap's sake.
+        """
+        if time.monotonic() - self._connected_at >= LONGEST_BACKOFF:
+            self._attempts = 0
+        else:
+            self._wait(self._backoff())
+
     def _connect(self) -> bool:
         """Try once to subscribe; on failure wait before the next try."""
         try:
@@ -89,7 +101,7 @@ class Receiver:
         now = time.monotonic()
         gap = self._connection.connected(now, time.time())
         self._fleet.resubscribed(now)
-        self._attempts = 0
+        self._connected_at = now
         where = {"broker": self._connection.url}
         if gap is None:
             self._log.info("broker_connected", **where)

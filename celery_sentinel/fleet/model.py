@@ -42,10 +42,10 @@ class _Kind:
 
 
 class Fleet:
-    """Tasks, workers and queues as the event stream tells them.
+    """Tasks, workers and queues as events and polls tell them.
 
-    ``apply`` and ``tick`` are called by one thread, the receiver; all others read inside
-    ``with fleet.lock.reading():``.
+    ``apply`` and ``tick`` are called by the receiver, what takes over polls by the pollers; each
+    takes the lock by itself. All others read inside ``with fleet.lock.reading():``.
     """
 
     def __init__(self, config: schema.Config) -> None:

@@ -52,7 +52,7 @@ def of_worker(worker: status_document.WorkerStatus) -> Verdict:
     if worker.responding is False:
         return Verdict("not answering", "warn", wording.Html("left the last poll unanswered"))
     if worker.state != "up":
-        return Verdict(worker.state, "warn", wording.Html("no heartbeat heard yet"))
+        return Verdict(worker.state, "warn", wording.Html("whether it is up is not known"))
     silent = wording.Html("sends no task events") if worker.events_enabled is False else None
     return Verdict("up", "good", silent)
 
