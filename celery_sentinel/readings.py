@@ -52,7 +52,11 @@ class ActiveTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerReading(msgspec.Struct, frozen=True, kw_only=True):
-    """What one worker answered; a question it left open is None."""
+    """What one worker answered; a question it left open is None.
+
+    ``started`` is how many tasks of each name the process had started when its Lamport clock
+    stood at ``clock``.
+    """
 
     hostname: str
     pid: int | None = None
@@ -64,4 +68,6 @@ class WorkerReading(msgspec.Struct, frozen=True, kw_only=True):
     reserved: int | None = None
     scheduled: int | None = None
     active: tuple[ActiveTask, ...] | None = None
+    clock: int | None = None
+    started: dict[str, int] | None = None
     answers: int = 1

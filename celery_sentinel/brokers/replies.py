@@ -30,6 +30,8 @@ class _Stats(msgspec.Struct):
     prefetch_count: int | None = None
     pool: _Pool | None = None
     rusage: _Usage | None = None
+    clock: int | str | None = None
+    total: dict[str, int] | None = None
 
 
 class _Consumed(msgspec.Struct):
@@ -148,8 +150,18 @@ def _reading(hostname: str, parts: dict[str, Any], answers: int) -> readings.Wor
         reserved=_length(parts.get("reserved")),
         scheduled=_length(parts.get("scheduled")),
         active=None if active is None else tuple(_active(task) for task in active),
+        clock=_clock(stats.clock),
+        started=stats.total,
         answers=answers,
     )
+
+
+def _clock(clock: int | str | None) -> int | None:
+    """Return the Lamport clock, which Celery writes as a text."""
+    try:
+        return None if clock is None else int(clock)
+    except ValueError:
+        return None
 
 
 def _length(part: list[Any] | None) -> int | None:

@@ -28,6 +28,12 @@ EVENTS_REJECTED = _own_counter(
     labels=("reason",),
     source="receiver",
 )
+EVENTS_MISSED = _own_counter(
+    name="celery_sentinel_events_missed_total",
+    help="Starts of tasks a worker counts in its heartbeats and we did not hear of.",
+    labels=("hostname",),
+    source="worker-heartbeat",
+)
 EVENTS_SALVAGED = _own_counter(
     name="celery_sentinel_messages_salvaged_total",
     help="Messages a strict decoder refuses that yielded their events all the same.",

@@ -22,11 +22,13 @@ def collect(fleet: model.Fleet, connection: stream.Stream) -> Iterator[samples.F
         records, clamps = len(fleet.records.by_id), tracker.clamped_waits
         lag, last = fleet.workers.lag(), fleet.last_event_at
         overflow = _overflow(fleet)
+        missed = {one.hostname: one.missed for one in fleet.workers if one.missed is not None}
         rejected = dict(connection.rejected)
         rejected["malformed"] = rejected.get("malformed", 0) + fleet.records.malformed
         rejected["unknown_type"] = rejected.get("unknown_type", 0) + fleet.unknown_types
     yield _by(catalogue.EVENTS, counts)
     yield _by(catalogue.EVENTS_REJECTED, rejected)
+    yield _by(catalogue.EVENTS_MISSED, missed)
     yield _by(catalogue.EVENTS_SALVAGED, dict(connection.salvaged))
     yield _by(catalogue.STREAM_GAPS, dict(connection.gaps))
     gap_seconds = connection.gap_seconds(time.monotonic())

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from celery_sentinel import readings
-    from celery_sentinel.fleet import queues, records, tasks, workers
+    from celery_sentinel.fleet import losses, queues, records, tasks, workers
     from celery_sentinel.fleet.worker import Worker
 
 INTERVALS_KEPT = 3
@@ -35,6 +35,7 @@ class Answers:
         queue_table: queues.QueueTable,
         record_table: records.RecordTable,
         tracker: tasks.Tracker,
+        audit: losses.Losses,
         interval: float,
     ) -> None:
         self.interval = interval
@@ -43,6 +44,7 @@ class Answers:
         self._queues = queue_table
         self._records = record_table
         self._tracker = tracker
+        self._losses = audit
 
     def apply(
         self,
@@ -58,6 +60,7 @@ class Answers:
         Only the workers ``among`` were asked, or all; of those the silent ones are noted.
         """
         by_hostname = {labels.clean(reading.hostname): reading for reading in found}
+        self._losses.new_round(now)
         for hostname, reading in by_hostname.items():
             worker = self._workers.find(hostname)
             if worker is not self._workers.overflowed and not _is_anothers(reading, worker):
@@ -95,6 +98,7 @@ class Answers:
         worker.answered_at = now
         worker.responding, worker.unanswered = True, 0
         worker.duplicate = worker.duplicate or reading.answers > 1
+        self._losses.answered(worker, reading, now)
         worker.pool = labels.clean(reading.pool) if reading.pool else worker.pool
         worker.concurrency = _count(reading.concurrency, worker.concurrency)
         worker.prefetch_count = _count(reading.prefetch_count, worker.prefetch_count)

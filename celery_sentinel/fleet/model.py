@@ -13,6 +13,7 @@ from celery_sentinel.fleet import (
     exceptions,
     labels,
     lock,
+    losses,
     polls,
     queues,
     records,
@@ -55,13 +56,15 @@ class Fleet:
         self.last_failure: Exception | None = None
         self.last_event_at: float | None = None
         self.queues = _queue_table(config)
+        self.series = _series_table(config)
+        audit = losses.Losses(self.series, poll_interval=config.polling.workers)
         self.workers = workers.WorkerTable(
             limit=config.metrics.limits.workers,
             forget_after=config.workers.forget_after,
+            audit=audit,
             on_lost=self._lost,
             on_idle=self._idle,
         )
-        self.series = _series_table(config)
         self.records = records.RecordTable(
             limit=config.tasks.max_records, ttl=config.tasks.ttl, grace=config.tasks.grace
         )
@@ -80,6 +83,7 @@ class Fleet:
             queue_table=self.queues,
             record_table=self.records,
             tracker=self.tracker,
+            audit=audit,
             interval=config.polling.workers,
         )
         self.polls: dict[str, polls.Poll] = {}

@@ -51,6 +51,7 @@ class TaskSeries:
         "queue_name",
         "queue_wait",
         "received",
+        "received_at",
         "redelivered",
         "rejected",
         "retried",
@@ -76,6 +77,7 @@ class TaskSeries:
         self.vague = labels.UNKNOWN in values[:2]
         self.sent = self.received = self.started = self.succeeded = 0
         self.redelivered = self.cancelled = 0
+        self.received_at = 0.0  # monotonic
         self.failed: Counter[tuple[str, str]] = Counter()
         self.retried: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()

@@ -118,6 +118,7 @@ class Tracker:
                 record, event, worker
             ):
                 series.received += 1
+                series.received_at = self.now
                 return
             in_flight = series.in_flight
             in_flight[state] -= 1
@@ -126,6 +127,7 @@ class Tracker:
             record.worker = worker
             record.seen = self.now
         series.received += 1
+        series.received_at = self.now
         record.received = event.timestamp
         record.retries = event.retries
         if event.eta is not None:
@@ -135,6 +137,9 @@ class Tracker:
         """Apply ``task-started``; observes how long the task waited."""
         worker = self._worker.get(event.hostname) or self._workers.find(event.hostname)
         worker.task_heard = self.now
+        starts = worker.starts.get(event.pid)
+        if starts is not None:
+            starts.append(event.clock)
         uuid = event.uuid
         record = self._by_id.get(uuid)
         if record is None:

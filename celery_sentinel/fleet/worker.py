@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from celery_sentinel.fleet import records
+    from celery_sentinel.fleet import ledger, records
 
 DEFAULT_INTERVAL = 2.0  # celery's heartbeat interval, until a worker announces its own
 SILENCE_FLOOR = 10.0  # seconds
@@ -40,8 +40,10 @@ class Worker:
         "hostname",
         "idle_at",
         "interval",
+        "ledgers",
         "loadavg",
         "max_rss_bytes",
+        "missed",
         "missing",
         "offline_at",
         "pid",
@@ -49,6 +51,7 @@ class Worker:
         "prefetch_count",
         "processed",
         "processed_by_pid",
+        "progress_at",
         "queues",
         "reserved",
         "responding",
@@ -59,6 +62,7 @@ class Worker:
         "stalled_at",
         "stalled_since",
         "started_at",
+        "starts",
         "state",
         "sw_sys",
         "sw_ver",
@@ -84,6 +88,10 @@ class Worker:
         self.active: int | None = None
         self.processed: int | None = None
         self.processed_by_pid: dict[int | None, int] = {}
+        self.progress_at = 0.0  # monotonic: its last heartbeat with ``processed``
+        self.ledgers: dict[int | None, ledger.Ledger] = {}  # by pid
+        self.starts: dict[int | None, list[int | None]] = {}  # those of the ledgers, by pid
+        self.missed: int | None = None  # task-started that were lost; None: never checked
         self.loadavg: tuple[float, float, float] | None = None
         self.sw_ver: str | None = None
         self.sw_sys: str | None = None

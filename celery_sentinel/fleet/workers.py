@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import labels
+from celery_sentinel.fleet import labels, losses
 from celery_sentinel.fleet.worker import State, Worker
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class WorkerTable:
         *,
         limit: int,
         forget_after: float,
+        audit: losses.Losses,
         on_lost: Callable[[Worker], None],
         on_idle: Callable[[Worker, float], None],
     ) -> None:
@@ -43,6 +44,7 @@ class WorkerTable:
         self.overflow = 0
         self.lost = 0
         self.by_hostname: dict[str, Worker] = {}
+        self._losses = audit
         self._on_lost = on_lost
         self._on_idle = on_idle
         self.overflowed = Worker(labels.OTHER)
@@ -77,7 +79,7 @@ class WorkerTable:
         self._heard(worker, event, now, wall)
         if event.processed is None:
             return  # the answer to the control command ``heartbeat``: it says no more than "alive"
-        self._note_vitals(worker, event, event.processed)
+        self._note_vitals(worker, event, event.processed, now)
         self._note_idleness(worker, now)
 
     def online(self, event: events.Event, now: float, wall: float) -> None:
@@ -94,7 +96,7 @@ class WorkerTable:
             worker.started_at = event.timestamp or wall
         self._heard(worker, event, now, wall)
         if event.processed is not None:
-            self._note_vitals(worker, event, event.processed)
+            self._note_vitals(worker, event, event.processed, now)
 
     def offline(self, event: events.Event, now: float) -> None:
         """Apply ``worker-offline``, unless the worker has been heard since it was written.
@@ -110,6 +112,8 @@ class WorkerTable:
             return
         if worker.announced_at is not None and event.timestamp < worker.announced_at:
             return
+        if event.processed is not None:
+            self._losses.beat(worker, event, event.processed, now)
         worker.state = State.OFFLINE
         worker.offline_at = event.timestamp
         worker.heard = now
@@ -135,8 +139,10 @@ class WorkerTable:
             worker.skews.append(delay)
             self._note_lag(int(now), delay - min(worker.skews))
 
-    def _note_vitals(self, worker: Worker, event: events.Event, processed: int) -> None:
+    def _note_vitals(self, worker: Worker, event: events.Event, processed: int, now: float) -> None:
         self._note_progress(worker, processed)
+        self._losses.beat(worker, event, processed, now)
+        worker.progress_at = now
         if event.freq is not None and 0 < event.freq <= LONGEST_INTERVAL:
             worker.interval = event.freq
         active = event.active
@@ -167,6 +173,7 @@ class WorkerTable:
     def _restarted(self, worker: Worker, pid: int | None) -> None:
         """Begin the count of a new process; when it started, only its worker-online can tell."""
         worker.restarts += 1
+        self._losses.end(worker, worker.pid)
         worker.duplicate = worker.fell_back = False
         worker.started_at = None
         worker.events_enabled = None
@@ -176,7 +183,9 @@ class WorkerTable:
         worker.processed_by_pid[pid] = 0
         worker.clear_answers()
         if len(worker.processed_by_pid) > PIDS_REMEMBERED:
-            del worker.processed_by_pid[next(iter(worker.processed_by_pid))]
+            oldest = next(iter(worker.processed_by_pid))
+            del worker.processed_by_pid[oldest]
+            self._losses.end(worker, oldest)
         self._on_lost(worker)
 
     def _fell_back(self, worker: Worker) -> bool:
@@ -209,8 +218,10 @@ class WorkerTable:
             worker.events_enabled = True
             worker.unexplained_progress = False
         elif worker.unexplained_progress:
-            worker.events_enabled = False
-        elif known and processed > before:
+            # One that did send events is believed off only when it goes on without any.
+            if processed > before or not worker.events_enabled:
+                worker.events_enabled = False
+        elif known and processed > before and worker.progress_at > self._resubscribed_at:
             worker.unexplained_progress = True  # its events may be right behind this heartbeat
         worker.task_heard_at_progress = worker.task_heard
 
@@ -230,6 +241,8 @@ class WorkerTable:
         """
         for worker in list(self.by_hostname.values()):
             silence = now - worker.last_heard
+            if silence > losses.SETTLED_AFTER and worker.state in {State.OFFLINE, State.LOST}:
+                self._losses.end_all(worker)
             if worker.state is State.OFFLINE and not worker.running and silence > GOODBYE_MEMORY:
                 del self.by_hostname[worker.hostname]
             elif now - worker.last_seen > self.forget_after:

@@ -41,7 +41,7 @@ def stage() -> Stage:
     play.beat(active=1, processed=7)
     _lose_a_worker(play)
     _poll(play)
-    play.beat(active=1, processed=7)
+    play.beat(active=1, processed=7, clock=9)
     play.stream.connected(play.now, play.wall)
     play.stream.rejected["malformed"] += 1
     play.stream.salvaged["damaged_batch"] += 1

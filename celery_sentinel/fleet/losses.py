@@ -1,0 +1,96 @@
+"""Decides which worker processes are held to account for their events, and adds up what lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery_sentinel.fleet import labels, ledger
+
+if TYPE_CHECKING:
+    from celery_sentinel import events, readings
+    from celery_sentinel.fleet.series import SeriesTable
+    from celery_sentinel.fleet.worker import Worker
+
+HEARD_LATELY = 3600.0  # seconds; a name of which no task-received came for so long is eventless
+ROUNDS_AWAITED = 3  # polls; a worker that answers none of them does not answer at all
+SETTLED_AFTER = 5.0  # seconds after its last word in which events of a process may still come
+MAX_NAMES = 5000  # in one answer; an application has some hundreds
+
+
+class Losses:
+    """Feeds the ledger of each process and adds what it finds to ``Worker.missed``.
+
+    A process is held to account while it is known to send task events. That its events were
+    switched off shows in two heartbeats, and what lacked in those was not lost; so is what
+    lacks where two processes share both name and process id.
+    """
+
+    def __init__(self, series: SeriesTable, *, poll_interval: float) -> None:
+        self._series = series
+        self._patience = ROUNDS_AWAITED * poll_interval
+        self._heard: dict[str, float] | None = None
+        self._now = 0.0
+
+    def beat(self, worker: Worker, event: events.Event, processed: int, now: float) -> None:
+        """Take what a heartbeat, or a goodbye, counts; monotonic ``now`` is its receipt."""
+        account = worker.ledgers.get(event.pid)
+        alone = not worker.duplicate or len(worker.processed_by_pid) > 1
+        if not worker.events_enabled or worker.fell_back or not alone:
+            if account is not None:
+                account.reset()
+            return
+        if account is None:
+            account = worker.ledgers[event.pid] = ledger.Ledger()
+            worker.starts[event.pid] = account.starts
+            worker.missed = worker.missed or 0
+        account.beat(event.clock, processed, now)
+        if not worker.unexplained_progress:
+            _add(worker, account.judge(now, patience=self._patience))
+
+    def new_round(self, now: float) -> None:
+        """Note that answers to a poll are about to come."""
+        self._heard, self._now = None, now
+
+    def answered(self, worker: Worker, reading: readings.WorkerReading, now: float) -> None:
+        """Take what an answer counts by name."""
+        account = worker.ledgers.get(worker.pid if reading.pid is None else reading.pid)
+        started, clock = reading.started, reading.clock
+        if account is None or started is None or clock is None or reading.answers > 1:
+            return
+        if len(started) <= MAX_NAMES and all(0 <= count < 2**63 for count in started.values()):
+            account.answered(clock, sum(started.values()), self._eventless(started), now)
+
+    def end(self, worker: Worker, pid: int | None) -> None:
+        """Close the account of a process that is no more."""
+        account = worker.ledgers.pop(pid, None)
+        if account is not None:
+            del worker.starts[pid]
+            _add(worker, account.close())
+
+    def end_all(self, worker: Worker) -> None:
+        """Close all accounts of a worker that is no more."""
+        for pid in tuple(worker.ledgers):
+            self.end(worker, pid)
+
+    def _eventless(self, started: dict[str, int]) -> list[ledger.Eventless]:
+        """Return the names that no worker's task-received has carried lately."""
+        heard = self._heard_names()
+        found = []
+        for name, total in started.items():
+            last = heard.get(labels.clean(name))
+            if last is None or last < self._now - HEARD_LATELY:
+                found.append(ledger.Eventless(name, total, last is not None))
+        return found
+
+    def _heard_names(self) -> dict[str, float]:
+        """Return when each name was last received, looked up once a round."""
+        if self._heard is None:
+            heard = self._heard = {}
+            for one in self._series:
+                if one.received:
+                    heard[one.name] = max(one.received_at, heard.get(one.name, 0.0))
+        return self._heard
+
+
+def _add(worker: Worker, more: int) -> None:
+    worker.missed = (worker.missed or 0) + more
