@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 # Heartbeats for which a start may be under way still: workers write events in small batches.
 HELD = 3
-# Deficits in a row of which the least counts. A pool of threads may count a task just before
-# a heartbeat and write its event just behind it.
-AGREEING = 3
+AGREEING = 3  # deficits in a row of which the least counts
 MAX_STARTS = 200_000  # remembered at once; a process with more of them has stopped beating
 MAX_WAITING = 1000  # heartbeats
 
@@ -37,13 +35,15 @@ class Eventless(NamedTuple):
 class _Point(NamedTuple):
     """How many tasks were ``started`` when the process's clock stood at ``clock``.
 
-    ``excuse``: how many of them send no events by design; None where only a poll can tell.
-    ``at`` is monotonic seconds of our own.
+    ``slack``: how many of them, at most, may have been counted before it and written behind it.
+    ``excuse``: how many send no events by design; None where only a poll can tell. ``at`` is
+    monotonic seconds of our own.
     """
 
     clock: int
     started: int
     at: float
+    slack: int
     excuse: int | None = None
 
 
@@ -69,6 +69,7 @@ class Ledger:
     __slots__ = (
         "_agreed",
         "_base",
+        "_behind",
         "_deficits",
         "_excuse",
         "_excuses",
@@ -88,6 +89,7 @@ class Ledger:
         self._waiting: deque[tuple[_Point, int]] = deque(maxlen=MAX_WAITING)
         self._deficits: deque[int] = deque(maxlen=AGREEING)
         self._agreed = 0
+        self._behind = 0  # starts that the base counted and that were written behind it
         self._excuse = 0
         self._excuses: dict[str, int] = {}
         self._totals: dict[str, int] | None = None  # of eventless names, where their excuse is 0
@@ -97,20 +99,26 @@ class Ledger:
         self.starts.clear()
         self._begin(None)
 
-    def beat(self, clock: int | None, count: int, now: float) -> None:
+    def beat(self, clock: int | None, started: int, now: float, *, slack: int = 0) -> None:
         """Take a heartbeat received at monotonic ``now``."""
         if clock is None:
             return
         if len(self.starts) > MAX_STARTS:
             self.reset()
-        point = _Point(clock, count, now)
+        point = _Point(clock, started, now, slack)
         if self._base is None:
             self._begin(point)
         else:
             self._add(point)
 
     def answered(
-        self, clock: int, count: int, eventless: Collection[Eventless], now: float
+        self,
+        clock: int,
+        started: int,
+        eventless: Collection[Eventless],
+        now: float,
+        *,
+        slack: int = 0,
     ) -> None:
         """Take an answer to a poll: the count, and how much of it is of eventless names.
 
@@ -128,11 +136,11 @@ class Ledger:
             if total > since:
                 excuses[name] = total - since
         if (before is None and eventless) or earlier.keys() - excuses.keys():
-            self._begin(_Point(clock, count, now))
+            self._begin(_Point(clock, started, now, slack))
             self._totals = {one.name: one.total for one in eventless}
             return
         self._excuses = excuses
-        self._add(_Point(clock, count, now, sum(excuses.values())))
+        self._add(_Point(clock, started, now, slack, sum(excuses.values())))
 
     def judge(self, now: float, *, patience: float) -> int:
         """Return how many more were lost than at the last call.
@@ -144,7 +152,7 @@ class Ledger:
         while len(self._points) > HELD:
             self._fold(self._points.pop(0))
         while self._waiting and now - self._waiting[0][0].at > patience:
-            self._weigh(self._waiting.popleft()[1])
+            self._weigh(*self._waiting.popleft())
         return self._agreed - agreed
 
     def close(self) -> int:
@@ -152,8 +160,8 @@ class Ledger:
         agreed = self._agreed
         for point in self._points:
             self._fold(point)
-        for _, deficit in self._waiting:
-            self._weigh(deficit)
+        for waiting in self._waiting:
+            self._weigh(*waiting)
         if self._deficits:
             self._agreed = max(self._agreed, min(self._deficits))
         more = self._agreed - agreed
@@ -166,7 +174,8 @@ class Ledger:
             return None
         return Balance(
             clock=self._base.clock,
-            started=self._base.started + self._agreed,  # those are missed and told already
+            # What was agreed to be missed has been told already.
+            started=self._base.started + self._agreed - self._behind,
             folded=self._folded,
             folded_to=self._folded_to,
             starts=[clock for clock in self.starts if clock is not None],
@@ -176,7 +185,7 @@ class Ledger:
 
     def resume(self, balance: Balance) -> None:
         """Go on from a balance; what was started since is heard of yet, or missed."""
-        self._begin(_Point(balance.clock, balance.started, 0.0))
+        self._begin(_Point(balance.clock, balance.started, 0.0, 0))
         self._folded, self._folded_to = balance.folded, balance.folded_to
         self.starts[:] = balance.starts
         self._totals, self._excuses = balance.totals, balance.excuses
@@ -188,7 +197,7 @@ class Ledger:
         self._points.clear()
         self._waiting.clear()
         self._deficits.clear()
-        self._agreed = self._excuse = 0
+        self._agreed = self._behind = self._excuse = 0
         self._excuses = {}
         self._totals = None
 
@@ -209,17 +218,18 @@ class Ledger:
         self._folded += last - first
         self._folded_to = point.clock
         deficit = point.started - base.started - self._folded
+        self._behind = max(self._behind, -deficit)
         if point.excuse is None:
             self._waiting.append((point, deficit))
             return
         if point.excuse == self._excuse:
-            for _, earlier in self._waiting:
-                self._weigh(earlier)
+            for waiting in self._waiting:
+                self._weigh(*waiting)
         self._waiting.clear()  # where the excuse grew, nobody knows between which of them
         self._excuse = point.excuse
-        self._weigh(deficit)
+        self._weigh(point, deficit)
 
-    def _weigh(self, deficit: int) -> None:
-        self._deficits.append(deficit - self._excuse)
+    def _weigh(self, point: _Point, deficit: int) -> None:
+        self._deficits.append(deficit + self._behind - self._excuse - point.slack)
         if len(self._deficits) == AGREEING:
             self._agreed = max(self._agreed, min(self._deficits))

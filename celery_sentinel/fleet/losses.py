@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HEARD_LATELY = 3600.0  # seconds; a name of which no task-received came for so long is eventless
 ROUNDS_AWAITED = 3  # polls; a worker that answers none of them does not answer at all
 SETTLED_AFTER = 5.0  # seconds after its last word in which events of a process may still come
+ONE_AT_A_TIME = frozenset({"prefork", "solo"})
 MAX_NAMES = 5000  # in one answer; an application has some hundreds
 
 
@@ -43,7 +44,7 @@ class Losses:
             account = worker.ledgers[event.pid] = ledger.Ledger()
             worker.starts[event.pid] = account.starts
             worker.missed = worker.missed or 0
-        account.beat(event.clock, processed, now)
+        account.beat(event.clock, processed, now, slack=_slack(worker, event.active))
         if not worker.unexplained_progress:
             _add(worker, account.judge(now, patience=self._patience))
 
@@ -58,7 +59,13 @@ class Losses:
         if account is None or started is None or clock is None or reading.answers > 1:
             return
         if len(started) <= MAX_NAMES and all(0 <= count < 2**63 for count in started.values()):
-            account.answered(clock, sum(started.values()), self._eventless(started), now)
+            account.answered(
+                clock,
+                sum(started.values()),
+                self._eventless(started),
+                now,
+                slack=_slack(worker, worker.concurrency),
+            )
 
     def end(self, worker: Worker, pid: int | None) -> None:
         """Close the account of a process that is no more."""
@@ -90,6 +97,15 @@ class Losses:
                 if one.received:
                     heard[one.name] = max(one.received_at, heard.get(one.name, 0.0))
         return self._heard
+
+
+def _slack(worker: Worker, running: int | None) -> int:
+    """Return how many tasks may have been counted already, and their event not written yet.
+
+    In between a worker acknowledges the message. With one thread nothing else happens
+    meanwhile; in other pools that may be so for each task that runs.
+    """
+    return 0 if worker.pool in ONE_AT_A_TIME else max(0, running or 0)
 
 
 def _add(worker: Worker, more: int) -> None:

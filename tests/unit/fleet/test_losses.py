@@ -40,12 +40,13 @@ class Process:
                         f"task-{type_}", uuid=uuid, hostname=self.hostname, **common, **given
                     )
 
-    def beat(self, times: int = 1) -> None:
+    def beat(self, times: int = 1, *, active: int = 0) -> None:
         """Send heartbeats, each two seconds after the last."""
         for _ in range(times):
             self.stage.pass_time(BEAT)
             self.clock += 1
-            self.stage.beat(self.hostname, pid=self.pid, clock=self.clock, processed=self.processed)
+            counts = {"processed": self.processed, "active": active}
+            self.stage.beat(self.hostname, pid=self.pid, clock=self.clock, **counts)
 
     def answer(self, totals: dict[str, int] | None = None) -> None:
         """Answer a poll; by default all tasks are of the one name that sends events."""
@@ -137,21 +138,57 @@ def test_starts_that_come_after_their_heartbeat_are_not_missed(
     assert _missed(play) == 0
 
 
-def test_a_task_counted_before_a_heartbeat_and_written_behind_it_is_not_missed(
+def test_tasks_counted_before_a_heartbeat_and_written_behind_it_are_not_missed(
     play: stage.Stage, process: Process
 ) -> None:
-    """A pool of threads may do that at many heartbeats, though not at three in a row."""
+    """With threads that may be so at every heartbeat; a loss shows when the worker rests."""
     for number in range(60):
         process.run(3)
-        if number % 3:
-            process.processed += 1  # counted, its event has the next clock
-            process.beat()
-            process.processed -= 1
-            process.run()
-        else:
-            process.beat()
-    _settle(process)
+        process.processed += 2  # counted and being acknowledged
+        process.beat(active=2)
+        process.processed -= 2
+        process.run(2)
+        if number % 20 == 10:
+            process.answer()
+            assert _missed(play) == 0
+    process.run(2, heard=False)
+    for _ in range(20):
+        process.run(3)
+        process.beat(active=2)
     assert _missed(play) == 0
+    _settle(process)
+    assert _missed(play) == 2
+
+
+def test_a_base_that_counted_unwritten_tasks_hides_no_loss(play: stage.Stage) -> None:
+    """The first heartbeat of the account may have been such a one."""
+    process = Process(play)
+    process.run()
+    process.beat()
+    process.processed += 3
+    process.run()
+    process.beat(active=3)
+    process.processed -= 3
+    process.run(3)
+    _settle(process)
+    process.run(4, heard=False)
+    process.run()
+    _settle(process)
+    assert _missed(play) == 4
+
+
+def test_of_a_pool_that_does_one_thing_at_a_time_nothing_is_taken_off(
+    play: stage.Stage, process: Process
+) -> None:
+    """A prefork worker that is never idle is exact all the same."""
+    play.answer(pool="prefork", pid=PID)
+    process.run(2, heard=False)
+    for _ in range(4):
+        for _ in range(5):
+            process.run(3)
+            process.beat(active=2)
+        process.answer()
+    assert _missed(play) == 2
 
 
 def test_a_restart_begins_a_new_account_and_closes_the_old(
