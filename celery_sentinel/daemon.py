@@ -26,7 +26,7 @@ from celery_sentinel import (
     wire,
 )
 from celery_sentinel.brokers import choice, control, result_backend
-from celery_sentinel.collectors import queues, sentinel, tasks, workers
+from celery_sentinel.collectors import objectives, queues, sentinel, tasks, workers
 from celery_sentinel.config import addresses
 from celery_sentinel.fleet import backend, model, stream
 from celery_sentinel.poller import backend as backend_poll
@@ -223,6 +223,7 @@ class Daemon:
         yield from tasks.collect(fleet, compat=self._compat)
         yield from workers.collect(fleet)
         yield from queues.collect(fleet, connection, self._results, compat=self._compat)
+        yield from objectives.collect(fleet)
         yield from sentinel.collect(fleet, connection)
         yield samples.family(catalogue.BUILD_INFO, [(_BUILD, 1)])
         yield samples.single(catalogue.SERIES, self._exposition.series)
@@ -273,6 +274,7 @@ def _connection_of(config: schema.Config, decoder: wire.Decoder) -> stream.Strea
     connection = stream.Stream(transport=choice.transport_of(url), url=redaction.redact_url(url))
     connection.rejected, connection.salvaged = decoder.rejected, decoder.salvaged
     connection.events_impossible = choice.why_no_events(config.broker)
+    connection.visibility_timeout = choice.visibility_timeout_of(config.broker)
     return connection
 
 

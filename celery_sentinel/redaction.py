@@ -46,12 +46,18 @@ def redact_url(url: str) -> str:
 
 
 def redact(settings: object) -> object:
-    """Return plain data that shows ``settings`` (structs, mappings, lists) without secrets."""
+    """Return plain data that shows ``settings`` (structs, mappings, lists) without secrets.
+
+    What remembers how it was ``written`` is shown as that.
+    """
+    settings = getattr(settings, "written", settings)
     if isinstance(settings, msgspec.Struct):
         settings = msgspec.structs.asdict(settings)
     if isinstance(settings, Mapping):
         return {
-            key: MASK if _hides(key, value) else redact(value) for key, value in settings.items()
+            key: MASK if _hides(key, value) else redact(value)
+            for key, value in settings.items()
+            if value is not msgspec.UNSET
         }
     if isinstance(settings, list | tuple):
         return [redact(item) for item in settings]

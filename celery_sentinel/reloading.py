@@ -14,6 +14,7 @@ def needs_restart(old: schema.Config, new: schema.Config) -> list[str]:
     partly = {
         "log": False,
         "queues": False,
+        "objectives": False,
         "workers": _differ(old.workers, new.workers, but=("wedged_after",)),
         "metrics": old.metrics.limits != new.metrics.limits,
         "events": _differ(old.events, new.events, but=("enable",)),

@@ -53,6 +53,14 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     queues: tuple[str, ...] | None = None
 
 
+class Missed(msgspec.Struct, frozen=True, kw_only=True):
+    """An objective that is not met: its key in the configuration, and the limit gone beyond."""
+
+    objective: str
+    severity: str
+    limit: float
+
+
 class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One queue: how it became known, what waits in it, who works on it; None is unknown.
 
@@ -74,6 +82,7 @@ class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
     workers: int | None = None
     slots: int | None = None
     slots_busy: int | None = None
+    missed: tuple[Missed, ...] = ()
 
 
 class TaskStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +100,7 @@ class TaskStatus(msgspec.Struct, frozen=True, kw_only=True):
     mean_runtime_seconds: float | None
     oldest_started_seconds: float | None
     top_exception: str | None
+    missed: tuple[Missed, ...] = ()
 
 
 class EventsStatus(msgspec.Struct, frozen=True, kw_only=True):

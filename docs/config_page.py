@@ -12,10 +12,11 @@ import typing
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import click
+import config_objectives
 import msgspec
 
 from celery_sentinel.cli import commands
-from celery_sentinel.config import durations, schema
+from celery_sentinel.config import durations, schema, thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -154,11 +155,12 @@ MEANINGS: Mapping[str, str] = {
     "workers.forget_after": "How long a lost worker stays, with `celery_worker_up` 0.",
     "workers.wedged_after": "How long a worker may start nothing beside a backlog and free slots "
     "before `celery_worker_wedged` says so.",
+    **config_objectives.MEANINGS,
 }
 
 # What SIGHUP takes over; everything else waits for a restart. Sections and single keys.
 RELOADED = ("log", "queues", "metrics.compat", "metrics.zero_born_hold", "events.enable",
-            "tasks.categories", "workers.wedged_after")  # fmt: skip
+            "tasks.categories", "objectives", "workers.wedged_after")  # fmt: skip
 
 
 def page() -> Iterator[str]:
@@ -212,6 +214,8 @@ def _settings(path: str, kind: Any) -> Iterator[str]:
         inner, mark = _inner(hints[field.name])
         type_name = _type(hints[field.name])
         default = _default(field) if inner is None else "empty" if mark else "see its keys"
+        if field.default is msgspec.UNSET:
+            default = config_objectives.default(kind, field.name)
         if here == "broker.tls":
             default = "none"
         reloaded = " &#8635;" if is_reloaded(here) else ""
@@ -237,7 +241,7 @@ def _type(hint: Any) -> str:
     """Name a type in the words of the config file."""
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     words = {bool: "true or false", float: "number", str: "text", durations.Seconds: "duration"}
-    if type(None) in options:
+    if type(None) in options or msgspec.UnsetType in options:
         text = _type(options[0])
     elif origin is tuple:
         text = f"list of {_plural(options[0])}"
@@ -247,6 +251,8 @@ def _type(hint: Any) -> str:
         text = "whole number from 1" if options[0] is int else "text"
     elif origin is dict or _is_section(hint):
         text = "mapping"
+    elif isinstance(hint, type) and issubclass(hint, thresholds.Threshold):
+        text = config_objectives.TYPES[hint]
     else:
         text = words[hint]
     return text

@@ -13,6 +13,7 @@ from celery_sentinel.brokers import (
     redis,
     redis_queues,
 )
+from celery_sentinel.config import urls
 
 if TYPE_CHECKING:
     from celery_sentinel import wire
@@ -20,12 +21,24 @@ if TYPE_CHECKING:
     from celery_sentinel.config import schema
 
 REDIS = frozenset({"redis", "rediss", "redis+socket", "sentinel"})
+VISIBILITY_TIMEOUT = 3600.0  # seconds, unless the transport options say otherwise: kombu's
 AMQP = frozenset({"amqp", "amqps", "pyamqp", "librabbitmq"})
 
 
 def transport_of(url: str) -> str:
     """Return the scheme of a broker URL, the value of the label ``transport``."""
     return url.partition("://")[0].lower()
+
+
+def visibility_timeout_of(broker: schema.Broker) -> float | None:
+    """Return after how many seconds Redis delivers an unacknowledged message again.
+
+    It is kombu that does so, by a setting that must be the application's; None on other brokers.
+    """
+    if transport_of(broker.url) not in REDIS:
+        return None
+    given = broker.transport_options.get(urls.VISIBILITY_TIMEOUT)
+    return VISIBILITY_TIMEOUT if given is None else float(given)
 
 
 def event_stream(config: schema.Config, decoder: wire.Decoder) -> interface.EventStream:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 Type = Literal["counter", "gauge", "histogram"]
-Group = Literal["tasks", "workers", "queues", "sentinel"]
+Group = Literal["tasks", "workers", "queues", "objectives", "sentinel"]
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True, eq=False):

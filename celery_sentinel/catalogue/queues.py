@@ -103,6 +103,13 @@ BROKER_OLDEST_UNACKED = _queue(
     unit="seconds",
     source=_READ,
 )
+BROKER_VISIBILITY_TIMEOUT = _queue(
+    name="celery_broker_visibility_timeout_seconds",
+    help="After how long a message not acknowledged is delivered again (Redis).",
+    labels=(),
+    unit="seconds",
+    source="config",
+)
 BROKER_DELAYED = _queue(
     name="celery_broker_delayed_messages",
     help="Messages in native delayed delivery, of all queues (RabbitMQ).",

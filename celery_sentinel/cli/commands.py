@@ -12,11 +12,13 @@ import yaml
 
 import celery_sentinel
 from celery_sentinel import errors, redaction
-from celery_sentinel.cli import options
+from celery_sentinel.cli import objectives_page, options
 from celery_sentinel.config import addresses, faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from celery_sentinel.config import loading, schema
 
 _DEMO_ADDRESS = "127.0.0.1:9808"
 _DEMO_LEVEL = "warning"
@@ -47,14 +49,21 @@ def run(context: click.Context, /, **_: object) -> None:
     """Watch a broker and serve metrics until SIGTERM or SIGINT."""
     from celery_sentinel import daemon, logs  # noqa: PLC0415 - keeps --version and --help quick
 
-    load = functools.partial(options.load, context, context.params["config_file"])
+    read = functools.partial(options.load, context, context.params["config_file"])
+
+    def doubted(loaded: loading.Loaded) -> schema.Config:
+        for doubt in loaded.doubts:
+            logs.get(__name__).warning("config_doubtful", doubt=doubt)
+        return loaded.config
+
     with _told(redaction.Scrubber(())):
-        config = load()
-    scrubber = redaction.Scrubber.of(config)
-    logs.configure(config.log, scrubber)
+        loaded = read()
+    scrubber = redaction.Scrubber.of(loaded.config)
+    logs.configure(loaded.config.log, scrubber)
+    config = doubted(loaded)
     with _told(scrubber):
         try:
-            code = daemon.run(config, load=load)
+            code = daemon.run(config, load=lambda: doubted(read()))
         except errors.SentinelError:
             raise
         except Exception:  # noqa: BLE001 - the interpreter would print its secrets as well
@@ -66,19 +75,41 @@ def run(context: click.Context, /, **_: object) -> None:
 @main.command("check-config")
 @click.argument("file", required=False)
 @options.settings
+@options.option(
+    "--task", multiple=True, metavar="NAME", help="Print what is asked of a task; repeatable."
+)
+@options.option(
+    "--queue", multiple=True, metavar="NAME", help="Print what is asked of a queue; repeatable."
+)
 @click.pass_context
-def check_config(context: click.Context, /, file: str | None, **_: object) -> None:
+def check_config(
+    context: click.Context,
+    /,
+    file: str | None,
+    task: tuple[str, ...],
+    queue: tuple[str, ...],
+    **_: object,
+) -> None:
     """Print the configuration if it is valid.
 
-    What is printed is what would be used, with *** for secrets. FILE is short for --config.file;
-    flags and environment count as they do for run.
+    What is printed is what would be used, with *** for secrets, or with --task and --queue which
+    objectives apply to them and where each comes from. FILE is short for --config.file; flags
+    and environment count as they do for run. What is valid but hardly meant is told on stderr.
     """
     if file and options.is_flag(context, "config_file"):
         raise click.UsageError("give FILE or --config.file, not both")
     with _told(redaction.Scrubber(())):
-        config = options.load(context, file or context.params["config_file"])
+        loaded = options.load(context, file or context.params["config_file"])
+    scrubber = redaction.Scrubber.of(loaded.config)
+    for doubt in loaded.doubts:
+        line = faults.printable(scrubber.scrub(doubt))
+        click.echo(f"celery-sentinel: warning: {line}", err=True)
+    if task or queue:
+        for line in objectives_page.lines(loaded, tasks=task, queues=queue):
+            click.echo(faults.printable(line))
+        return
     click.echo("# valid; this is what would be used, with *** for secrets")
-    click.echo(_yaml(redaction.redact(config)), nl=False)
+    click.echo(_yaml(redaction.redact(loaded.config)), nl=False)
 
 
 @main.command()

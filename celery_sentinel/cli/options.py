@@ -40,7 +40,7 @@ def settings(command: Command) -> Command:
     return command
 
 
-def load(context: click.Context, file: str | None) -> schema.Config:
+def load(context: click.Context, file: str | None) -> loading.Loaded:
     """Return the configuration of the options in ``context`` and of the config file.
 
     Every call reads the files afresh. Raise ConfigError for what cannot be used.
@@ -60,7 +60,7 @@ def load(context: click.Context, file: str | None) -> schema.Config:
     )
     if url:
         overrides["broker.url"], origins["broker.url"] = url
-    return loading.load(file, overrides=overrides, origins=origins)
+    return loading.read(file, overrides=overrides, origins=origins)
 
 
 def is_flag(context: click.Context, name: str) -> bool:

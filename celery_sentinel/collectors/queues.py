@@ -82,6 +82,7 @@ def _crew(queue: queues.Queue, crew: crews.Crew | None, gathered: Gathered) -> N
 
 def _broker(fleet: model.Fleet, connection: stream.Stream) -> Iterator[samples.Family]:
     yield samples.family(catalogue.BROKER_UP, [((connection.transport,), int(connection.up))])
+    yield samples.single(catalogue.BROKER_VISIBILITY_TIMEOUT, connection.visibility_timeout)
     with fleet.lock.reading():
         found = fleet.backlog
         figures = (

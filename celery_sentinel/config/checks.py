@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from celery_sentinel import errors
-from celery_sentinel.config import addresses, durations, faults, schema, urls
+from celery_sentinel.config import addresses, durations, faults, objective_checks, schema, urls
 
 Locate = Callable[[faults.Path], str]
 
@@ -32,12 +32,14 @@ def check(config: schema.Config, locate: Locate) -> None:
     _check_durations(config, locate)
     _check_polling(config, locate)
     _check_buckets(config.tasks, locate)
+    objective_checks.check(config, locate)
 
 
 def _check_broker(broker: schema.Broker, locate: Locate) -> None:
     path = ("broker", "url")
     _check_url(urls.check, broker.url, path, locate)
     _check_master(broker.url, broker.transport_options, path, locate)
+    _check_visibility_timeout(broker, locate)
     if broker.tls is not None:
         _check_tls(broker.tls, locate)
 
@@ -60,6 +62,16 @@ def _check_master(
             f"needs the name of the master; give {path[0]}.transport_options.master_name in the "
             "config file",
         )
+
+
+def _check_visibility_timeout(broker: schema.Broker, locate: Locate) -> None:
+    path = ("broker", "transport_options", urls.VISIBILITY_TIMEOUT)
+    given = broker.transport_options.get(urls.VISIBILITY_TIMEOUT, 1)
+    if urls.is_redis(broker.url) and not (
+        isinstance(given, int | float) and 0 < given < math.inf and not isinstance(given, bool)
+    ):
+        shown = str(given) if isinstance(given, float) else faults.kind(given)
+        raise faults.found(locate(path), path, shown, "a number of seconds above 0")
 
 
 def _check_management(broker: schema.Broker, locate: Locate) -> None:

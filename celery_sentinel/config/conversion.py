@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from celery_sentinel import errors
-from celery_sentinel.config import document, durations, faults, schema
+from celery_sentinel.config import document, durations, faults, schema, thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,8 @@ def convert(tree: document.Node) -> schema.Config:
 def _decode(kind: type, value: object) -> object:
     if kind is durations.Seconds:
         return durations.parse(value)
+    if _is_threshold(kind):
+        return kind.parse(value)  # type: ignore[attr-defined]
     raise NotImplementedError(kind)
 
 
@@ -43,8 +45,12 @@ def _value(node: document.Node, kind: Any, path: faults.Path) -> object:
         if node.value is None:
             return None
         kind = options[0]
+    if msgspec.UnsetType in options:
+        kind = options[0]
     if _is_struct(kind):
         return _section(node, kind, path)
+    if _is_threshold(kind):
+        return _threshold(node, kind, path)
     if typing.get_origin(kind) is tuple:
         return _items(node, kind, path)
     try:
@@ -59,6 +65,35 @@ def _items(node: document.Node, kind: Any, path: faults.Path) -> list[object]:
         raise _mismatch(node, kind, path)
     item_kind = typing.get_args(kind)[0]
     return [_value(item, item_kind, (*path, index)) for index, item in enumerate(node.value)]
+
+
+def _threshold(node: document.Node, kind: type[thresholds.Threshold], path: faults.Path) -> object:
+    """Return the plain value of a threshold; what is wrong inside its mapping is told there."""
+    if kind.graded and isinstance(node.value, dict) and node.value:
+        for key, item in node.value.items():
+            if key not in thresholds.SEVERITIES:
+                allowed = list(thresholds.SEVERITIES)
+                raise _unknown(node.keys.get(key, node.place), (*path, key), allowed)
+            _check_limit(item, kind, (*path, key), f"{kind.ALLOWED}, {thresholds.OFF}")
+    elif isinstance(node.value, dict) and not node.value:
+        raise faults.found(node.place, path, "an empty mapping", kind.allowed())
+    else:
+        _check_limit(node, kind, path, kind.allowed())
+    return node.plain()
+
+
+def _check_limit(
+    node: document.Node, kind: type[thresholds.Threshold], path: faults.Path, allowed: str
+) -> None:
+    """Refuse what is no single value of a threshold."""
+    value = node.plain()
+    try:
+        if value != thresholds.OFF:
+            kind.number(value)
+    except ValueError:
+        shown = isinstance(value, str | int | float) and "@" not in str(value)
+        what = faults.quoted(value) if shown else faults.kind(value)
+        raise faults.found(node.place, path, what, allowed) from None
 
 
 def _section(node: document.Node, kind: type[msgspec.Struct], path: faults.Path) -> object:
@@ -101,6 +136,10 @@ def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
+def _is_threshold(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, thresholds.Threshold)
+
+
 def _mismatch(node: document.Node, kind: Any, path: faults.Path) -> errors.ConfigError:
     value = node.plain()
     secret = path[0] in _SECRET_SECTIONS
@@ -126,6 +165,8 @@ def _allowed(kind: Any) -> str:
         words = f"a whole number from {options[1].ge} to {options[1].le}"
     elif kind is durations.Seconds:
         words = durations.ALLOWED
+    elif _is_threshold(kind):
+        words = kind.allowed()
     elif _is_struct(kind):
         words = f"a mapping with the keys {', '.join(kind.__struct_fields__)}"
     else:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from celery_sentinel.config import checks, conversion, document, faults, schema
+from celery_sentinel.config import checks, conversion, document, faults, objective_doubts, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+
+class Loaded(NamedTuple):
+    """A configuration; ``locate`` names the place of a key, ``doubts`` are lines of warning."""
+
+    config: schema.Config
+    locate: Callable[[faults.Path], str]
+    doubts: tuple[str, ...]
 
 
 def load(
@@ -18,6 +26,16 @@ def load(
     overrides: Mapping[str, object],
     origins: Mapping[str, str] | None = None,
 ) -> schema.Config:
+    """Return the configuration alone; see read()."""
+    return read(path, overrides=overrides, origins=origins).config
+
+
+def read(
+    path: str | None,
+    *,
+    overrides: Mapping[str, object],
+    origins: Mapping[str, str] | None = None,
+) -> Loaded:
     """Return the configuration of the file at ``path`` (None: no file) with ``overrides``.
 
     Keys of ``overrides`` are dotted, such as ``broker.url``; ``origins`` names for each the flag
@@ -30,8 +48,12 @@ def load(
         origin = (origins or {}).get(key, key)
         tree = _overridden(tree, tuple(key.split(".")), _node(value, origin))
     config = conversion.convert(tree)
-    checks.check(config, lambda where: _place(tree, where))
-    return config
+
+    def locate(where: faults.Path) -> str:
+        return _place(tree, where)
+
+    checks.check(config, locate)
+    return Loaded(config, locate, tuple(objective_doubts.of(config, locate)))
 
 
 def _node(value: object, place: str) -> document.Node:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from celery_sentinel.config import durations
+from celery_sentinel.config import durations, thresholds
 
 RUNTIME_BUCKETS = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
@@ -159,6 +159,37 @@ class Workers(Section, frozen=True, kw_only=True):
     wedged_after: Seconds = Seconds(60)
 
 
+class TaskObjectives(Section, frozen=True, kw_only=True):
+    """What is asked of the tasks a glob matches; a key left out is left to the next rule."""
+
+    match: Text
+    severity: thresholds.Severity = "warning"
+    failure_ratio: thresholds.Ratio | msgspec.UnsetType = msgspec.UNSET
+    retry_ratio: thresholds.Ratio | msgspec.UnsetType = msgspec.UNSET
+    runtime_seconds: thresholds.Duration | msgspec.UnsetType = msgspec.UNSET
+    stuck_seconds: thresholds.Duration | msgspec.UnsetType = msgspec.UNSET
+    silence_seconds: thresholds.Duration | msgspec.UnsetType = msgspec.UNSET
+    minimum_runs: thresholds.Runs | msgspec.UnsetType = msgspec.UNSET
+    failure_budget: thresholds.Budget | msgspec.UnsetType = msgspec.UNSET
+
+
+class QueueObjectives(Section, frozen=True, kw_only=True):
+    """What is asked of the queues a glob matches; a key left out is left to the next rule."""
+
+    match: Text
+    severity: thresholds.Severity = "warning"
+    length: thresholds.Length | msgspec.UnsetType = msgspec.UNSET
+    age_seconds: thresholds.Duration | msgspec.UnsetType = msgspec.UNSET
+    workers: thresholds.Workers | msgspec.UnsetType = msgspec.UNSET
+
+
+class Objectives(Section, frozen=True, kw_only=True):
+    """What the alert rules compare with; ``objectives.py`` has what applies beyond them."""
+
+    tasks: tuple[TaskObjectives, ...] = ()
+    queues: tuple[QueueObjectives, ...] = ()
+
+
 class Config(Section, frozen=True, kw_only=True):
     """Everything the daemon can be told."""
 
@@ -172,3 +203,4 @@ class Config(Section, frozen=True, kw_only=True):
     metrics: Metrics = Metrics()
     tasks: Tasks = Tasks()
     workers: Workers = Workers()
+    objectives: Objectives = Objectives()

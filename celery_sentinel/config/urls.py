@@ -11,6 +11,7 @@ import kombu.transport
 _REDIS = {"redis", "rediss", "sentinel"}
 _AMQP = {"amqp", "amqps", "pyamqp", "librabbitmq"}
 _SOCKET = "redis+socket"
+VISIBILITY_TIMEOUT = "visibility_timeout"
 RESULTS_OVER_BROKER = "rpc"
 RESULTS_IN_DATABASE = "db+"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 UNKNOWN = "unknown"
 OTHER = "__other__"
 MAX_LENGTH = 250
@@ -29,6 +34,10 @@ class LabelSet:
         self.limit = limit
         self.overflow = 0
         self._admitted: dict[str, str] = {UNKNOWN: UNKNOWN, OTHER: OTHER}
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the values admitted by name, not those that stand for many."""
+        return (value for value in self._admitted if value not in {UNKNOWN, OTHER})
 
     def admit(self, value: str) -> str:
         """Return the label for ``value``."""

@@ -14,6 +14,7 @@ from celery_sentinel.fleet import (
     labels,
     lock,
     losses,
+    objectives,
     polls,
     queues,
     records,
@@ -87,6 +88,7 @@ class Fleet:
             interval=config.polling.workers,
         )
         self.polls: dict[str, polls.Poll] = {}
+        self.objectives = self._objectives(config)
         self._wedged_after = float(config.workers.wedged_after)
         self._forget_queues_after = float(config.queues.forget_after)
         self._wall = 0.0
@@ -177,6 +179,13 @@ class Fleet:
                 poll = self.polls[poller] = polls.Poll()
             poll.note(duration=duration, success=success, wall=wall)
 
+    def _objectives(self, config: schema.Config) -> objectives.Objectives:
+        """Return the objectives; the tasks they name take their places before strangers do."""
+        found = objectives.Objectives(config)
+        for name in found.tasks_named:
+            self.series.names.admit(name)
+        return found
+
     def _sent_to(self) -> Counter[str]:
         """Return how many tasks were sent to each queue."""
         found: Counter[str] = Counter()
@@ -191,16 +200,17 @@ class Fleet:
             self.workers.resubscribed(now)
 
     def reconfigure(self, config: schema.Config) -> None:
-        """Take over what can change while running: queue names and exception categories."""
+        """Take over what can change while running: queue names, categories, objectives."""
         with self.lock:
             self.queues.configure(
-                watch=config.queues.watch,
+                watch=_watched(config),
                 ignore=_ignored(config),
                 dead_letter=config.queues.dead_letter,
             )
             self._forget_queues_after = float(config.queues.forget_after)
             self._wedged_after = float(config.workers.wedged_after)
             self.tracker.classifier = _classifier(config)
+            self.objectives = self._objectives(config)
 
     def _heartbeat(self, event: events.Event) -> None:
         self.workers.heartbeat(event, self.tracker.now, self._wall)
@@ -223,10 +233,15 @@ def _ignored(config: schema.Config) -> tuple[str, ...]:
     return (*config.queues.ignore, f"{glob.escape(config.events.queue_prefix)}.*")
 
 
+def _watched(config: schema.Config) -> tuple[str, ...]:
+    """Return the queues known from the start: who sets an objective wants it measured."""
+    return (*config.queues.watch, *objectives.queues_named(config))
+
+
 def _queue_table(config: schema.Config) -> queues.QueueTable:
     return queues.QueueTable(
         limit=config.metrics.limits.queues,
-        watch=config.queues.watch,
+        watch=_watched(config),
         ignore=_ignored(config),
         dead_letter=config.queues.dead_letter,
     )

@@ -15,6 +15,7 @@ class Stream:
     ``since`` is epoch seconds of the last change of ``up``; a gap runs from the loss of a
     standing subscription to the next one, so a broker that was never reached is no gap.
     ``events_impossible`` says why the transport can carry no events, None where it can.
+    ``visibility_timeout`` is in seconds, None on a broker that has none.
     """
 
     def __init__(self, *, transport: str, url: str) -> None:
@@ -24,6 +25,7 @@ class Stream:
         self.since: float | None = None
         self.last_error: str | None = None
         self.events_impossible: str | None = None
+        self.visibility_timeout: float | None = None
         self.gaps: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.rejected: Counter[str] = Counter()
         self.salvaged: Counter[str] = Counter()

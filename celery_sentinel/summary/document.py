@@ -9,12 +9,12 @@ from celery_sentinel import __version__, status
 from celery_sentinel.collectors import portions
 from celery_sentinel.collectors import tasks as collected
 from celery_sentinel.fleet.worker import State, Worker
-from celery_sentinel.summary import notes, queues
+from celery_sentinel.summary import missed, notes, queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from celery_sentinel.fleet import backend, model, series, stream
+    from celery_sentinel.fleet import backend, model, objectives, series, stream
     from celery_sentinel.fleet.backlog import Backlog
 
 MOST_TASKS = 15
@@ -44,7 +44,8 @@ def build(
     rejected["unknown_type"] = rejected.get("unknown_type", 0) + unknown_types
     oldest = collected.oldest_started(fleet)
     all_series = list(portions.of(fleet, fleet.series))
-    tasks = [_task(one, oldest, wall) for one in portions.of(fleet, all_series)]
+    asked = fleet.objectives
+    tasks = [_task(one, oldest, wall, asked) for one in portions.of(fleet, all_series)]
     return status.Status(
         version=__version__,
         started=started,
@@ -117,11 +118,15 @@ def _worker(worker: Worker, now: float) -> status.WorkerStatus:
 
 
 def _task(
-    one: series.TaskSeries, oldest: dict[tuple[str, ...], float], wall: float
+    one: series.TaskSeries,
+    oldest: dict[tuple[str, ...], float],
+    wall: float,
+    asked: objectives.Objectives,
 ) -> status.TaskStatus:
     runtime = one.runtime_succeeded
     observed = sum(runtime.counts) if runtime else 0
     started = oldest.get(one.labels)
+    running = None if started is None else max(0.0, wall - started)
     exceptions = sorted(one.failed.items(), key=lambda item: -item[1])
     return status.TaskStatus(
         name=one.name,
@@ -134,8 +139,9 @@ def _task(
         retried=one.retried.total(),
         revoked=one.revoked.total(),
         mean_runtime_seconds=runtime.sum / observed if runtime and observed else None,
-        oldest_started_seconds=None if started is None else max(0.0, wall - started),
+        oldest_started_seconds=running,
         top_exception=exceptions[0][0][0] if exceptions else None,
+        missed=missed.of(asked.of_task(one.name), {"stuck_seconds": running}),
     )
 
 

@@ -8,11 +8,12 @@ from celery_sentinel import status
 from celery_sentinel.collectors import crews, portions
 from celery_sentinel.fleet import labels
 from celery_sentinel.fleet.series import CLOSED, RECEIVED, SENT, STARTED
+from celery_sentinel.summary import missed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from celery_sentinel.fleet import model, queues, series
+    from celery_sentinel.fleet import model, objectives, queues, series
 
 MOST_QUEUES = 200
 
@@ -37,7 +38,14 @@ def build(
     in_flight = _in_flight(all_series)
     known_crews = crews.Crews(fleet)
     found = [
-        _queue(name, facts.get(name, _Facts()), in_flight.get(name), known_crews.of(name), wall)
+        _queue(
+            name,
+            facts.get(name, _Facts()),
+            in_flight.get(name),
+            known_crews.of(name),
+            wall=wall,
+            asked=fleet.objectives,
+        )
         for name in {*facts, *in_flight}
     ]
     found.sort(key=_urgency)
@@ -76,11 +84,14 @@ def _queue(
     facts: _Facts,
     in_flight: list[int] | None,
     crew: crews.Crew | None,
+    *,
     wall: float,
+    asked: objectives.Objectives,
 ) -> status.QueueStatus:
     counts = in_flight or [0] * CLOSED
     if name in {labels.UNKNOWN, labels.OTHER}:
         crew = None
+    age = None if facts.oldest_at is None else max(0.0, wall - facts.oldest_at)
     consumers = facts.consumers if facts.consumers is not None or crew is None else crew.workers
     return status.QueueStatus(
         queue_name=name,
@@ -92,11 +103,12 @@ def _queue(
         length=facts.length,
         unacked=facts.unacked,
         consumers=consumers,
-        oldest_message_seconds=(
-            None if facts.oldest_at is None else max(0.0, wall - facts.oldest_at)
-        ),
+        oldest_message_seconds=age,
         oldest_source=facts.oldest_source,
         workers=None if crew is None else crew.workers,
         slots=None if crew is None else crew.slots,
         slots_busy=None if crew is None else crew.busy,
+        missed=missed.of(
+            asked.of_queue(name, facts.role), {"age_seconds": age, "length": facts.length}
+        ),
     )

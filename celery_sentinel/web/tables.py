@@ -45,7 +45,7 @@ def queues(rows: Sequence[status_document.QueueStatus]) -> wording.Html:
 
 def busiest(rows: Sequence[status_document.TaskStatus]) -> wording.Html:
     """Return the table of the tasks that run most."""
-    return _table("Busiest tasks", rows, _BUSIEST, _NO_TASKS)
+    return _table("Busiest tasks", rows, _BUSIEST, _NO_TASKS, verdicts.of_task)
 
 
 def failing(rows: Sequence[status_document.TaskStatus]) -> wording.Html:
@@ -216,6 +216,9 @@ _BUSIEST: tuple[_Column[status_document.TaskStatus], ...] = (
     _QUEUE,
     _Column("Mean", lambda t: wording.duration(t.mean_runtime_seconds), "number"),
     _Column("Longest now", lambda t: wording.duration(t.oldest_started_seconds), "number"),
+    _Column(
+        "State", lambda t: _state(verdicts.of_task(t)), "state", tells=lambda t: bool(t.missed)
+    ),
     _Column("Sent", lambda t: wording.number(t.sent), "number"),
     _Column("Received", lambda t: wording.number(t.received), "number"),
     _Column("Started", lambda t: wording.number(t.started), "number"),

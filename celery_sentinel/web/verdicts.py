@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 Tone = Literal["bad", "warn", "good", "calm"]
 
-# A free worker takes a message in milliseconds; the alert rules have objectives of their own.
+# A free worker takes a message in milliseconds, whatever age the objectives allow a backlog.
 LEFT_LYING = 60.0  # seconds
 DEAD_LETTERS = "dead_letter"
+_TONES: dict[str, Tone] = {"critical": "bad", "warning": "warn"}
 _SEVERITY = {"bad": 0, "warn": 1}
 LEAST_SEVERE = len(_SEVERITY)
 _WEDGED = {
@@ -70,14 +71,40 @@ def of_queue(queue: status_document.QueueStatus) -> Verdict | None:
     return _of_backlog(queue)
 
 
+def of_task(task: status_document.TaskStatus) -> Verdict | None:
+    """Say that a run lasts longer than its objective allows; None where none does."""
+    if not task.missed:
+        return None
+    worst = task.missed[0]
+    reason = wording.Html(f"one has run for over {wording.duration(worst.limit)}")
+    return Verdict("stuck", _TONES[worst.severity], reason)
+
+
 def _of_backlog(queue: status_document.QueueStatus) -> Verdict:
+    if _lies_unserved(queue):
+        return Verdict("stuck", "bad", wording.Html("slots are free, yet messages lie there"))
+    if queue.missed:
+        return _missed(queue.missed[0])
     if not queue.slots or queue.slots_busy is None:
         return Verdict("waiting", "calm")
     if queue.slots_busy >= queue.slots:
         return Verdict("all slots busy", "warn")
-    if (queue.oldest_message_seconds or 0.0) >= LEFT_LYING:
-        return Verdict("stuck", "bad", wording.Html("slots are free, yet messages lie there"))
     return Verdict("moving", "good")
+
+
+def _missed(worst: status_document.Missed) -> Verdict:
+    if worst.objective == "length":
+        label, limit = "too long", wording.counted(int(worst.limit), "message")
+    else:
+        label, limit = "too old", wording.duration(worst.limit)
+    return Verdict(label, _TONES[worst.severity], wording.Html(f"over the objective of {limit}"))
+
+
+def _lies_unserved(queue: status_document.QueueStatus) -> bool:
+    """Tell whether messages lie in the queue although its workers have free slots."""
+    if not queue.slots or queue.slots_busy is None or queue.slots_busy >= queue.slots:
+        return False
+    return (queue.oldest_message_seconds or 0.0) >= LEFT_LYING
 
 
 def _is_forsaken(queue: status_document.QueueStatus) -> bool:

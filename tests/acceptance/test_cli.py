@@ -154,6 +154,68 @@ def test_check_config_shows_no_secret(tmp_path: pathlib.Path) -> None:
     assert "hunter" not in done.stdout + done.stderr
 
 
+OBJECTIVES = """\
+queues: {dead_letter: ["*.dead"]}
+objectives:
+  tasks:
+    - {match: "billing.*", failure_ratio: 0.01, severity: critical}
+    - match: reports.nightly
+      silence_seconds: 25h
+      retry_ratio: off
+  queues:
+    - {match: "*", length: {warning: 7, critical: 9}}
+"""
+
+
+def test_check_config_prints_what_applies_to_a_name(tmp_path: pathlib.Path) -> None:
+    """Each objective of a task or queue comes with the line that says it."""
+    file = tmp_path / "sentinel.yml"
+    file.write_text(OBJECTIVES)
+    tasks = ["--task", "reports.nightly", "--task", "billing.a"]
+    done = console.call("check-config", str(file), *tasks, "--queue", "q", "--queue", "q.dead")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (
+        done.stdout
+        == f"""\
+task reports.nightly
+  failure_ratio    0.05 warning, 0.1 critical  default
+  retry_ratio      off                         {file}:7 (match 'reports.nightly')
+  runtime_seconds  5m warning                  default
+  stuck_seconds    1h warning                  default
+  silence_seconds  25h warning                 {file}:6 (match 'reports.nightly')
+  minimum_runs     20                          default
+  failure_budget   0.01                        default
+task billing.a
+  failure_ratio    0.01 critical  {file}:4 (match 'billing.*')
+  retry_ratio      0.5 warning    default
+  runtime_seconds  5m warning     default
+  stuck_seconds    1h warning     default
+  minimum_runs     20             default
+  failure_budget   0.01           default
+queue q
+  length       7 warning, 9 critical     {file}:9 (match '*')
+  age_seconds  5m warning, 30m critical  default
+queue q.dead (dead letters: only rules with its name apply)
+  nothing
+"""
+    )
+
+
+def test_check_config_warns_of_what_is_hardly_meant(tmp_path: pathlib.Path) -> None:
+    """A warning is a line on stderr; the configuration counts, and is printed as it is written."""
+    file = tmp_path / "sentinel.yml"
+    file.write_text("objectives: {queues: [{match: q, age_seconds: 3600000, length: off}]}\n")
+    done = console.call("check-config", str(file))
+    assert done.returncode == 0
+    assert done.stderr == (
+        f"celery-sentinel: warning: {file}:1: objectives.queues[0].age_seconds: 3600000 seconds "
+        "are 41.7 days; if milliseconds were meant, write 3600, if not, 1000h\n"
+    )
+    assert yaml.safe_load(done.stdout)["objectives"]["queues"] == [
+        {"match": "q", "severity": "warning", "length": "off", "age_seconds": 3600000}
+    ]
+
+
 def test_metrics_prints_a_line_each() -> None:
     """The text form is one line a metric, its columns aligned."""
     lines = console.call("metrics").stdout.splitlines()

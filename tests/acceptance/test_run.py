@@ -158,6 +158,27 @@ def test_sighup_takes_over_a_valid_file_only(
     assert "reload_incomplete" in sentinel.stderr_text
 
 
+def test_objectives_are_reloaded(
+    redis_server: redis.RedisServer, start_daemon: conftest.StartDaemon
+) -> None:
+    """SIGHUP takes over other objectives, and the log names what is doubtful in them."""
+    name = "celery_task_objective_silence_seconds"
+    rule = "objectives: {{tasks: [{{match: {}, silence_seconds: {}}}]}}\n"
+    sentinel = start_daemon(redis_server.url, config=rule.format("nightly", "25h"))
+    assert daemon.total(sentinel.scrape(), name, name="nightly", severity="warning") == 90000
+    visibility = "celery_broker_visibility_timeout_seconds"
+    assert daemon.total(sentinel.scrape(), visibility) == 3600
+    assert "config_doubtful" not in sentinel.stderr_text
+
+    _config_file(sentinel).write_text(rule.format("hourly", "40000000"))
+    sentinel.process.send(signal.SIGHUP)
+    deadline.wait_until(
+        lambda: daemon.total(sentinel.scrape(), name, name="hourly") == 4e7, 10, "it counts"
+    )
+    assert "config_doubtful" in sentinel.stderr_text
+    assert "reload_incomplete" not in sentinel.stderr_text
+
+
 def test_reload_over_http_must_be_enabled(
     redis_server: redis.RedisServer, start_daemon: conftest.StartDaemon
 ) -> None:

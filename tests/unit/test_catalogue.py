@@ -28,7 +28,7 @@ COMPAT = {
 LABELS = {
     "name", "queue_name", "hostname", "exception", "category", "reason", "requeue", "state",
     "event", "window", "version", "system", "pool", "source", "role", "priority", "transport",
-    "python", "celery", "kombu", "type", "result", "label", "poller", "part",
+    "severity", "python", "celery", "kombu", "type", "result", "label", "poller", "part",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import pathlib
 import re
+import sys
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,8 @@ SECTIONS = "|".join(schema.Config.__struct_fields__)
 
 
 def load_config_page() -> Any:
-    """Import the script that writes docs/config.md."""
+    """Import the script that writes docs/config.md, with what lies beside it."""
+    sys.path.insert(0, str(DOCS))
     spec = importlib.util.spec_from_file_location("config_page", DOCS / "config_page.py")
     assert spec is not None
     assert spec.loader is not None

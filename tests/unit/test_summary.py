@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from celery_sentinel import __version__, readings, status, summary
-from celery_sentinel.config import schema
+from celery_sentinel.config import schema, thresholds
 from celery_sentinel.summary import document
 from tests.unit.exposition import everything
 from tests.unit.fleet.stage import QUEUE, TASK, Stage
@@ -268,3 +268,32 @@ def test_given_a_worker_that_only_answered_then_it_was_seen_then() -> None:
     (worker,) = build(play).workers
     assert worker.state == "unheard"
     assert 5 <= worker.last_heard_seconds < 60
+
+
+def test_given_a_queue_over_its_objectives_then_each_is_named_with_its_limit() -> None:
+    """Critical goes before warning, and age before length."""
+    play = Stage(schema.Config(queues=schema.Queues(watch=("bulk",))))
+    play.wall = time.time()
+    tail = readings.Tail(task_id="t", enqueued_at=play.wall - 2000)
+    play.read({"bulk": readings.QueueReading(length=1001, tails=(tail,))})
+    (queue,) = build(play).queues
+    assert [(each.objective, each.severity, each.limit) for each in queue.missed] == [
+        ("age_seconds", "critical", 1800),
+        ("age_seconds", "warning", 300),
+        ("length", "warning", 1000),
+    ]
+
+
+@pytest.mark.parametrize(("running", "missed"), [(50, []), (62, [("stuck_seconds", 60.0)])])
+def test_given_a_run_over_its_objective_then_its_task_misses_it(
+    running: float, missed: list[tuple[str, float]]
+) -> None:
+    """The oldest run of the task counts."""
+    rule = schema.TaskObjectives(match=TASK, stuck_seconds=thresholds.Duration("1m"))
+    play = Stage(schema.Config(objectives=schema.Objectives(tasks=(rule,))))
+    play.wall = time.time() - running
+    play.beat()
+    play.received("1")
+    play.started("1")
+    (task,) = build(play).busiest
+    assert [(each.objective, each.limit) for each in task.missed] == missed

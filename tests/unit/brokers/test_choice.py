@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from kombu.transport import redis as kombu_redis
 
 from celery_sentinel import errors, wire
 from celery_sentinel.brokers import amqp, choice, generic, redis
@@ -49,3 +52,27 @@ def test_a_transport_whose_library_is_missing() -> None:
     with pytest.raises(errors.ConfigError, match=r"'zookeeper' needs .* kazoo") as caught:
         choice.event_stream(config, wire.Decoder())
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "seconds"),
+    [
+        ("redis://h", {}, 3600.0),
+        ("sentinel://h", {"master_name": "m", "visibility_timeout": 7200}, 7200.0),
+        ("redis+socket:///run/redis.sock", {"visibility_timeout": None}, 3600.0),
+        ("rediss://h", {"visibility_timeout": 0.5}, 0.5),
+        ("amqp://h", {"visibility_timeout": 7200}, None),
+        ("memory://", {}, None),
+    ],
+)
+def test_redis_alone_delivers_again(
+    url: str, options: dict[str, Any], seconds: float | None
+) -> None:
+    """The visibility time-out is that of the options, else kombu's, and is one of Redis."""
+    broker = schema.Broker(url=url, transport_options=options)
+    assert choice.visibility_timeout_of(broker) == seconds
+
+
+def test_the_default_time_out_is_that_of_kombu() -> None:
+    """What we take for the default is what kombu does."""
+    assert kombu_redis.Channel.visibility_timeout == choice.VISIBILITY_TIMEOUT

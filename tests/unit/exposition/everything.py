@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from celery_sentinel import catalogue, readings, samples
-from celery_sentinel.collectors import queues, sentinel, tasks, workers
-from celery_sentinel.config import schema
+from celery_sentinel.collectors import objectives, queues, sentinel, tasks, workers
+from celery_sentinel.config import schema, thresholds
 from celery_sentinel.fleet import backend
 from tests.unit.fleet.stage import Stage
 
@@ -22,10 +22,19 @@ DAEMONS = {
     "RELOAD_TIMESTAMP": (),
 }
 
+# What the defaults leave out.
+OBJECTIVES = schema.Objectives(
+    tasks=(schema.TaskObjectives(match="nightly", silence_seconds=thresholds.Duration("25h")),),
+    queues=(schema.QueueObjectives(match="idle", workers=thresholds.Workers(1)),),
+)
+
 
 def stage() -> Stage:
     """Return a fleet in which every metric has a child."""
-    play = Stage(schema.Config(queues=schema.Queues(watch=("idle",))))
+    play = Stage(
+        schema.Config(queues=schema.Queues(watch=("idle",)), objectives=OBJECTIVES),
+    )
+    play.stream.visibility_timeout = 3600.0
     play.online(loadavg=[0.5, 1.0, 1.5], sw_ver="5.5.0", sw_sys="Linux")
     for n, how in enumerate(
         ("succeeded", "failed", "retried", "rejected", "revoked", "cancelled", "progress")
@@ -83,6 +92,7 @@ def families(play: Stage) -> Iterator[samples.Family]:
     results = backend.Backend("redis")
     results.note(0.001)
     yield from queues.collect(play.fleet, play.stream, results, compat=True)
+    yield from objectives.collect(play.fleet)
     yield from sentinel.collect(play.fleet, play.stream)
     for name, labels in DAEMONS.items():
         yield samples.family(getattr(catalogue, name), [(labels, 1)])

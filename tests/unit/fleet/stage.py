@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from celery_sentinel import events, readings, samples
-from celery_sentinel.collectors import queues, sentinel, tasks, workers
+from celery_sentinel.collectors import objectives, queues, sentinel, tasks, workers
 from celery_sentinel.config import schema
 from celery_sentinel.fleet import model, stream
 
@@ -127,6 +127,7 @@ class Stage:
             *tasks.collect(self.fleet, compat=True),
             *workers.collect(self.fleet),
             *queues.collect(self.fleet, self.stream, compat=True),
+            *objectives.collect(self.fleet),
             *sentinel.collect(self.fleet, self.stream),
         )
         (family,) = [family for family in collected if family.metric is metric]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 
+from celery_sentinel import status
 from celery_sentinel.web import verdicts
 
-if TYPE_CHECKING:
-    from celery_sentinel import status
+OLD = status.Missed(objective="age_seconds", severity="warning", limit=300.0)
+LONG = status.Missed(objective="length", severity="critical", limit=5000.0)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,11 @@ def test_reasons(worker: status.WorkerStatus, facts: dict[str, Any], reason: str
         ({"workers": None, "consumers": None, "slots": None}, "waiting", "calm"),
         ({"role": "dead_letter", "workers": 0, "consumers": 0}, "dead letters", "bad"),
         ({"role": "dead_letter", "length": 0}, "empty", "calm"),
+        ({"missed": (OLD,)}, "too old", "warn"),
+        ({"missed": (LONG, OLD)}, "too long", "bad"),
+        ({"missed": (OLD,), "slots_busy": 16}, "too old", "warn"),
+        ({"missed": (OLD,), "oldest_message_seconds": 60.0}, "stuck", "bad"),
+        ({"missed": (LONG,), "workers": 0, "consumers": 0}, "no worker", "bad"),
     ],
 )
 def test_queues(queue: status.QueueStatus, facts: dict[str, Any], label: str, tone: str) -> None:
@@ -78,3 +84,24 @@ def test_queues(queue: status.QueueStatus, facts: dict[str, Any], label: str, to
 def test_a_queue_that_was_not_read_has_no_verdict(queue: status.QueueStatus) -> None:
     """Unknown is neither empty nor stuck."""
     assert verdicts.of_queue(msgspec.structs.replace(queue, length=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("missed", "reason"),
+    [(OLD, "over the objective of 5 min"), (LONG, "over the objective of 5,000 messages")],
+)
+def test_the_objective_is_named(
+    queue: status.QueueStatus, missed: status.Missed, reason: str
+) -> None:
+    """A queue over its objective says what that is."""
+    verdict = verdicts.of_queue(msgspec.structs.replace(queue, missed=(missed,)))
+    assert verdict is not None
+    assert verdict.reason == reason
+
+
+def test_a_task_is_stuck_by_its_objective(task: status.TaskStatus) -> None:
+    """A run over its objective is called stuck; without one nothing is said."""
+    assert verdicts.of_task(task) is None
+    missed = status.Missed(objective="stuck_seconds", severity="critical", limit=3600.0)
+    verdict = verdicts.of_task(msgspec.structs.replace(task, missed=(missed,)))
+    assert verdict == verdicts.Verdict("stuck", "bad", "one has run for over 1 h")
