@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from celery_sentinel import catalogue, samples
-from celery_sentinel.collectors import portions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,11 +32,14 @@ _OF_A_QUEUE = {
 def collect(fleet: model.Fleet) -> Iterator[samples.Family]:
     """Yield the objectives of every task and queue that is known or named by a rule."""
     gathered: Gathered = {metric: [] for metric in (*_OF_A_TASK.values(), *_OF_A_QUEUE.values())}
-    asked = fleet.objectives
-    for name in portions.of(fleet, fleet.series.names):
+    with fleet.lock.reading():
+        asked = fleet.objectives
+        names = list(fleet.series.names)
+        queues = [(queue.name, queue.role) for queue in fleet.queues]
+    for name in names:
         _add(name, asked.of_task(name), _OF_A_TASK, gathered)
-    for queue in portions.of(fleet, fleet.queues):
-        _add(queue.name, asked.of_queue(queue.name, queue.role), _OF_A_QUEUE, gathered)
+    for name, role in queues:
+        _add(name, asked.of_queue(name, role), _OF_A_QUEUE, gathered)
     for metric, children in gathered.items():
         yield samples.family(metric, children)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from celery_sentinel.config import faults, objectives, schema
+from celery_sentinel.config import faults, objectives, schema, thresholds
 
 Locate = Callable[[faults.Path], str]
 
 _LONGEST_NAME = 250  # characters that a label keeps
+_BOTH = set(thresholds.SEVERITIES)
 _COLLECTIVE = {"unknown", "__other__"}
 
 
@@ -49,9 +50,9 @@ def _check_order(rule: objectives.Rule, key: str, path: faults.Path, locate: Loc
     """Refuse a critical limit that is not beyond the warning of the same key."""
     found = objectives.threshold(rule, key)
     limits = objectives.limits(rule, key)
-    warning, critical = limits.get("warning"), limits.get("critical")
-    if found is None or warning is None or critical is None:
+    if found is None or not isinstance(found.written, dict) or set(limits) != _BOTH:
         return
+    warning, critical = limits["warning"], limits["critical"]
     if warning == critical or (critical < warning) != found.lower_is_worse:
         here = (*path, key, "critical")
         side = "below" if found.lower_is_worse else "above"
