@@ -120,6 +120,14 @@ def test_covering_is_seen(wide: str, narrow: str) -> None:
     assert wide == narrow or not objectives.covers(narrow, wide)
 
 
+@pytest.mark.parametrize(
+    ("wide", "narrow"), [("a?b", "a*b"), ("[*]", "*"), ("a*", "*"), ("a", "a*"), ("*.b", "a.*")]
+)
+def test_what_may_escape_is_not_covered(wide: str, narrow: str) -> None:
+    """A rule is not refused for an earlier one that leaves it a name."""
+    assert not objectives.covers(wide, narrow)
+
+
 TASK = "objectives: {{tasks: [{{match: {}}}]}}"
 QUEUE = "queues: {{dead_letter: ['*.dead']}}\nobjectives: {{queues: [{{match: {}}}]}}"
 

@@ -76,3 +76,11 @@ def test_no_more_labels_than_the_limit(values: list[str], limit: int) -> None:
     given = [names.admit(value) for value in values]
     assert len(set(given) - {labels.UNKNOWN, labels.OTHER}) <= limit
     assert given.count(labels.OTHER) - values.count(labels.OTHER) == names.overflow
+
+
+def test_given_admitted_values_then_they_are_listed_without_what_stands_for_many() -> None:
+    """Each value once, in the order of admission; neither unknown nor __other__."""
+    names = labels.LabelSet(2)
+    for name in ("b", "unknown", "a", "b", "over the limit"):
+        names.admit(name)
+    assert list(names) == ["b", "a"]
