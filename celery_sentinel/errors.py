@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+LONGEST = 1000  # characters of what a broker error says
+
 
 class SentinelError(Exception):
     """A failure whose text is written for the operator: found, allowed, what to do."""
@@ -29,5 +31,6 @@ class BrokerError(SentinelError):
     """
 
     def __init__(self, message: str, *, reason: str = "error") -> None:
-        super().__init__(message)
+        # What a server says may be of any length, and is shown in logs and pages.
+        super().__init__(message if len(message) <= LONGEST else message[: LONGEST - 1] + "…")
         self.reason = reason

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+MAX_RETRIES = 2**63 - 1
+Retries = Annotated[int, msgspec.Meta(ge=-MAX_RETRIES, le=MAX_RETRIES)]
 
 
 class Event(msgspec.Struct, gc=False, kw_only=True):
@@ -18,7 +23,7 @@ class Event(msgspec.Struct, gc=False, kw_only=True):
     clock: int | None = None
     uuid: str = ""
     name: str | None = None
-    retries: int = 0
+    retries: Retries = 0
     eta: str | None = None
     queue: str | None = None
     exchange: str | None = None

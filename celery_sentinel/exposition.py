@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from celery_sentinel import catalogue
 
-CHUNK = 4096  # children rendered between two chances for another thread to run
+CHUNK = 512  # children rendered between two chances for another thread to run
 # Children that are gone are remembered up to one for each that is there and so many more: one
 # that comes back, as a worker's does after a break of the stream, is not born as 0 again.
 REMEMBERED = 1024
@@ -39,14 +39,14 @@ def label_pairs(names: Sequence[str], values: Sequence[str]) -> str:
 class _Child:
     """The unchanging text of one child, and since when it has been exposed.
 
+    ``text`` is its labels, in a histogram without braces, else with braces and the name.
     ``born`` is epoch seconds; until ``ripe`` (monotonic) the child is shown as 0.
     """
 
-    __slots__ = ("born", "openmetrics", "plain", "ripe")
+    __slots__ = ("born", "ripe", "text")
 
-    def __init__(self, plain: str, openmetrics: str, born: float, ripe: float) -> None:
-        self.plain = plain
-        self.openmetrics = openmetrics
+    def __init__(self, text: str, born: float, ripe: float) -> None:
+        self.text = text
         self.born = born
         self.ripe = ripe
 
@@ -58,6 +58,7 @@ class _FamilyText:
         self.metric = metric
         self.labels = labels
         self._children: dict[tuple[str, ...], _Child] = {}
+        self._templates: dict[tuple[float, ...], str] = {}  # as many as the configuration has
         self.plain_head = (
             f"# HELP {metric.name} {metric.help.translate(_HELP_ESCAPES)}\n"
             f"# TYPE {metric.name} {metric.type}\n"
@@ -75,12 +76,15 @@ class _FamilyText:
         clock: _Clock,
         *,
         openmetrics: bool,
-    ) -> Iterable[str]:
-        """Yield the family's text, header first."""
-        yield self.openmetrics_head if openmetrics else self.plain_head
+    ) -> Iterable[bytes]:
+        """Yield the family's text, header first.
+
+        Encoded in portions: one character beyond ASCII makes the string around it wider.
+        """
+        yield (self.openmetrics_head if openmetrics else self.plain_head).encode()
         for start in range(0, len(children), CHUNK):
             part = children[start : start + CHUNK]
-            yield "".join(self._render(part, clock, openmetrics))  # type: ignore[arg-type]
+            yield "".join(self._render(part, clock, openmetrics)).encode()  # type: ignore[arg-type]
         if len(self._children) > 2 * len(children) + REMEMBERED:
             alive = {labels for labels, _ in children}
             self._children = {k: child for k, child in self._children.items() if k in alive}
@@ -94,17 +98,18 @@ class _FamilyText:
         known = self._children
         lines = []
         created = openmetrics and self.metric.type == "counter"
+        name, braces = self.metric.family, len(self.metric.name)
         for labels, value in children:
             child = known.get(labels) or self._make(labels, clock)
             if child.ripe:
                 value = self._ripen(child, value, 0, clock)  # type: ignore[assignment]  # noqa: PLW2901
             lines.append(
-                f"{child.plain}{value}\n"
+                f"{child.text}{value}\n"
                 if value.__class__ is int
-                else f"{child.plain}{number(value)}\n"
+                else f"{child.text}{number(value)}\n"
             )
             if created:
-                lines.append(f"{child.openmetrics}{child.born}\n")
+                lines.append(f"{name}_created{child.text[braces:]}{child.born}\n")
         return lines
 
     def _histogram(
@@ -115,20 +120,22 @@ class _FamilyText:
     ) -> list[str]:
         known = self._children
         texts = []
+        name = self.metric.name
         for labels, distribution in children:
-            child = known.get(labels) or self._make(labels, clock, distribution.bounds)
+            child = known.get(labels) or self._make(labels, clock)
             counts, total = distribution.counts, distribution.sum
             if child.ripe:
                 empty = samples.Distribution(distribution.bounds, [0] * len(counts), 0.0)
                 shown = self._ripen(child, distribution, empty, clock)
                 counts, total = shown.counts, shown.sum  # type: ignore[union-attr]
-            cumulated = [*accumulate(counts)]
-            cumulated.append(cumulated[-1])
+            values: list[object] = [child.text] * (2 * len(counts) + 4)
+            values[1 : 2 * len(counts) : 2] = cumulated = [*accumulate(counts)]
+            values[2 * len(counts) + 1 :: 2] = (cumulated[-1], number(total))
+            template = self._templates.get(distribution.bounds)
+            texts.append((template or self._template(distribution.bounds)) % tuple(values))
             if openmetrics:
-                text = child.openmetrics % (*cumulated, number(total), child.born)
-            else:
-                text = child.plain % (*cumulated, number(total))
-            texts.append(text)
+                braced = "{" + child.text + "}" if child.text else ""
+                texts.append(f"{name}_created{braced} {child.born}\n")
         return texts
 
     @staticmethod
@@ -143,32 +150,27 @@ class _FamilyText:
         child.ripe = 0.0
         return value
 
-    def _make(
-        self, labels: tuple[str, ...], clock: _Clock, bounds: tuple[float, ...] = ()
-    ) -> _Child:
+    def _make(self, labels: tuple[str, ...], clock: _Clock) -> _Child:
         metric = self.metric
-        pairs = label_pairs(self.labels, labels)
+        text = label_pairs(self.labels, labels)
         ripe = clock.now + clock.hold if metric.zero_born and clock.hold else 0.0
-        if metric.type == "histogram":
-            plain = _histogram_template(metric.name, pairs, bounds)
-            braced = ("{" + pairs + "}").replace("%", "%%") if pairs else ""
-            openmetrics = f"{plain}{metric.name}_created{braced} %s\n"
-        else:
-            braced = "{" + pairs + "}" if pairs else ""
-            plain = f"{metric.name}{braced} "
-            openmetrics = f"{metric.family}_created{braced} "
-        child = self._children[labels] = _Child(plain, openmetrics, clock.wall, ripe)
+        if metric.type != "histogram":
+            text = f"{metric.name}{{{text}}} " if text else f"{metric.name} "
+        child = self._children[labels] = _Child(text, clock.wall, ripe)
         return child
 
+    def _template(self, bounds: tuple[float, ...]) -> str:
+        """Return the text of a histogram with a ``%s`` for its labels and its value in each line.
 
-def _histogram_template(name: str, pairs: str, bounds: tuple[float, ...]) -> str:
-    """Return the text of a histogram with a ``%d`` for each count and a ``%s`` for the sum."""
-    pairs = pairs.replace("%", "%%")
-    more = pairs + "," if pairs else ""
-    braced = "{" + pairs + "}" if pairs else ""
-    limits = [*map(number, map(float, bounds)), "+Inf"]
-    lines = [f'{name}_bucket{{{more}le="{limit}"}} %d\n' for limit in limits]
-    return "".join(lines) + f"{name}_count{braced} %d\n{name}_sum{braced} %s\n"
+        One template serves all children: with its own, each would take 2 kB.
+        """
+        name = self.metric.name
+        more, braced = ("{%s,", "{%s}") if self.labels else ("%s{", "%s")
+        limits = [*map(number, map(float, bounds)), "+Inf"]
+        lines = [f'{name}_bucket{more}le="{limit}"}} %d\n' for limit in limits]
+        template = "".join(lines) + f"{name}_count{braced} %d\n{name}_sum{braced} %s\n"
+        self._templates[bounds] = template
+        return template
 
 
 class _Clock:
@@ -214,17 +216,17 @@ class Exposition:
         with self._lock:
             begun = time.perf_counter()
             clock = _Clock(self._wall(), self._monotonic(), self.hold)
-            parts: list[str] = []
+            parts: list[bytes] = []
             series = 0
             for family in self._collect():
                 if family.children:
                     text = self._text_of(family)
                     parts.extend(text.render(family.children, clock, openmetrics=openmetrics))
                     series += _count(family)
-            parts.append(self._extra(openmetrics))
+            parts.append(self._extra(openmetrics).encode())
             if openmetrics:
-                parts.append("# EOF\n")
-            body = "".join(parts).encode()
+                parts.append(b"# EOF\n")
+            body = b"".join(parts)
             self.series = series
             self.duration = time.perf_counter() - begun
             return body

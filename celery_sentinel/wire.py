@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 import re
-import uuid as uuids
 import zlib
 from collections import Counter
 from itertools import islice
@@ -15,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
-from celery_sentinel import events
+from celery_sentinel import events, salvage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-MAX_DAMAGED_BATCH = 10_000  # elements; Celery's batches have 24
+MAX_BATCH = 10_000  # elements; Celery's batches have 24
+# Bytes a compressed body may unpack to. A read holds many such messages, and zlib makes a
+# thousand of one; Celery's batches are smaller, and never compressed by Celery itself.
+MAX_UNPACKED = 1024 * 1024
 JSON = "application/json"
 ZLIB = "application/x-gzip"  # kombu's name for a zlib stream
 
@@ -55,6 +56,9 @@ class Decoder:
     Not thread-safe: one decoder belongs to one receiver. ``rejected`` counts events, or whole
     messages where no event could be made out, by reason; ``salvaged`` counts messages that
     strict decoding refused and that yielded events all the same.
+
+    ``envelope`` and ``body`` return True where the message was not decoded at once. It may have
+    grown by unpacking, so the caller is to hand on what it has before it decodes another.
     """
 
     def __init__(self, *, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
@@ -62,22 +66,20 @@ class Decoder:
         self.rejected: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.salvaged: Counter[str] = Counter(dict.fromkeys(FALLBACKS, 0))
 
-    def envelope(self, data: bytes, out: list[events.Event]) -> None:
+    def envelope(self, data: bytes, out: list[events.Event]) -> bool:
         """Append to ``out`` the events of one Redis message (kombu's JSON envelope)."""
         if len(data) > self.max_message_bytes:
             self.rejected["oversized"] += 1
-            return
+            return False
         try:
             found = _decode_body(_decode_envelope(data).body)
         except _REFUSALS:
             self._salvage_envelope(data, out)
-            return
+            return True
         if found.__class__ is list:
-            out.extend(found)
-            if not found:
-                self.rejected["empty"] += 1
-        else:
-            out.append(found)
+            return self._add(found, out)
+        out.append(found)
+        return False
 
     def body(
         self,
@@ -86,25 +88,30 @@ class Decoder:
         *,
         content_type: str = JSON,
         compression: str | None = None,
-    ) -> None:
+    ) -> bool:
         """Append to ``out`` the events of one message body (AMQP, or any kombu transport)."""
         if content_type != JSON:
             self.rejected["content_type"] += 1
-            return
+            return False
         if len(data) > self.max_message_bytes:
             self.rejected["oversized"] += 1
-            return
+            return False
         try:
             found = _decode_body(data)
         except _REFUSALS:
             self._salvage(data, compression, out)
-            return
+            return True
         if found.__class__ is list:
+            return self._add(found, out)
+        out.append(found)
+        return False
+
+    def _add(self, found: list[events.Event], out: list[events.Event]) -> bool:
+        if 0 < len(found) <= MAX_BATCH:
             out.extend(found)
-            if not found:
-                self.rejected["empty"] += 1
-        else:
-            out.append(found)
+            return False
+        self.rejected["oversized" if found else "empty"] += 1
+        return True
 
     def _salvage_envelope(self, data: bytes, out: list[events.Event]) -> None:
         try:
@@ -118,12 +125,13 @@ class Decoder:
         """Save what can be saved of a body that strict decoding refused."""
         try:
             if compression:
-                body = _decompress(body, compression, self.max_message_bytes)
+                limit = min(self.max_message_bytes, MAX_UNPACKED)
+                body = _decompress(body, compression, limit)
             found, fallback = _decode_loosely(body)
         except _Refused as refused:
             self.rejected[refused.args[0]] += 1
             return
-        saved = [event for event in map(_typed, found) if event is not None]
+        saved = [event for event in map(salvage.typed, found) if event is not None]
         self.rejected["malformed"] += len(found) - len(saved)
         if not found:
             self.rejected["empty"] += 1
@@ -179,12 +187,15 @@ def _decode_loosely(body: bytes) -> tuple[list[Any], Fallback]:
         fallback: Fallback = "not_strict_json"
     else:
         fallback = "loose_types"
-    return (found if isinstance(found, list) else [found]), fallback
+    elements = found if isinstance(found, list) else [found]
+    if len(elements) > MAX_BATCH:
+        raise _Refused("oversized")
+    return elements, fallback
 
 
 def _decode_damaged(text: str) -> list[Any]:
-    parts = list(islice(_split_batch(text), MAX_DAMAGED_BATCH + 1))
-    if len(parts) > MAX_DAMAGED_BATCH:
+    parts = list(islice(_split_batch(text), MAX_BATCH + 1))
+    if len(parts) > MAX_BATCH:
         raise _Refused("oversized")
     return [_element(part) for part in parts]
 
@@ -226,73 +237,3 @@ def _split_batch(text: str) -> Iterator[str]:
                 if depth < 0:
                     break
     yield from _SEAM.split(text[start:].rstrip().removesuffix("]"))
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _integer(value: Any) -> int | None:
-    if isinstance(value, float):
-        return int(value) if math.isfinite(value) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _string(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _boolean(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _numbers(value: Any) -> list[float] | None:
-    if not isinstance(value, list):
-        return None
-    numbers = [_number(item) for item in value]
-    return [n for n in numbers if n is not None] if None not in numbers else None
-
-
-def _identity(value: Any) -> str | None:
-    """Return the canonical form of a task id, which kombu may have wrapped as a dict."""
-    if isinstance(value, dict) and value.get("__type__") == "uuid":
-        wrapped = value.get("__value__")
-        value = wrapped.get("hex") if isinstance(wrapped, dict) else wrapped
-        try:
-            return str(uuids.UUID(value))
-        except (ValueError, TypeError, AttributeError):
-            return None
-    return _string(value)
-
-
-_READERS: dict[str, Any] = {
-    **dict.fromkeys(("pid", "clock", "retries", "active", "processed"), _integer),
-    **dict.fromkeys(("runtime", "freq", "timestamp"), _number),
-    **dict.fromkeys(("terminated", "expired", "requeue"), _boolean),
-    "loadavg": _numbers,
-    "uuid": _identity,
-}
-
-
-def _typed(raw: Any) -> events.Event | None:
-    """Build an event from a parsed object, dropping each field that has a wrong type.
-
-    Returns None for what is no event: not a mapping, no type, or a task id that is none.
-    """
-    if not isinstance(raw, dict):
-        return None
-    fields = {}
-    for field in events.Event.__struct_fields__:
-        if field in raw:
-            value = _READERS.get(field, _string)(raw[field])
-            if value is not None:
-                fields[field] = value
-    if "type" not in fields or ("uuid" in raw and "uuid" not in fields):
-        return None
-    return events.Event(**fields)

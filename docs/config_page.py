@@ -129,9 +129,10 @@ MEANINGS: Mapping[str, str] = {
     "metrics.limits.names": "Task names.",
     "metrics.limits.queues": "Queue names.",
     "metrics.limits.workers": "Workers. Those over it have no series of their own.",
-    "metrics.limits.exceptions": "Exception classes of each task name.",
+    "metrics.limits.exceptions": "Exception classes of each task name and queue.",
     "metrics.limits.series": "Pairs of task name and queue; with `tasks.labels`, triples with "
-    "the worker.",
+    "the worker. As many again are the exceptions of all of them together. One whose labels are "
+    "longer than 64 bytes counts once more for each further 64.",
     "tasks": "What is remembered of tasks, for how long, under which labels.",
     "tasks.labels": "`hostname` adds the worker to the task metrics. It multiplies their number.",
     "tasks.max_records": "Tasks followed at the same time. Over it the oldest are dropped, ended "

@@ -40,6 +40,7 @@ class AmqpStream:
         self._heartbeat = float(HEARTBEAT)
         self._heard_at = self._beat_at = 0.0
         self._behind = False
+        self._more = False  # the last read left something that has arrived
         self._failure: errors.BrokerError | None = None
 
     def connect(self) -> None:
@@ -111,19 +112,19 @@ class AmqpStream:
         if self._socket is None:
             raise errors.BrokerError("not connected")
         try:
-            data = self._socket.recv(interface.RECEIVE_BYTES)
+            data = b"" if self._more else self._socket.recv(interface.RECEIVE_BYTES)
         except TimeoutError:
             data = None
         except OSError as error:
             raise errors.BrokerError(amqp_url.text_of(error), reason=self._reason()) from error
-        if data == b"":
+        if data == b"" and not self._more:
             raise errors.BrokerError("closed by the server", reason=self._reason())
         try:
-            self._frames.feed(data or b"", found)
+            self._more = self._frames.feed(data or b"", found)
         except errors.BrokerError as error:
             self._failure = error
-        self._keep_alive(heard=data is not None)
-        self._behind = data is not None and len(data) == interface.RECEIVE_BYTES
+        self._keep_alive(heard=bool(data))
+        self._behind = self._more or len(data or b"") == interface.RECEIVE_BYTES
         return found
 
     def _keep_alive(self, *, heard: bool) -> None:
@@ -149,6 +150,7 @@ class AmqpStream:
         """Drop the connection, with a word of goodbye to the server where it still listens."""
         connection, socket = self._connection, self._socket
         self._connection = self._socket = self._failure = None
+        self._more = False
         if socket is not None:
             with contextlib.suppress(OSError):  # it may be gone already
                 socket.sendall(amqp_frames.CLOSE)

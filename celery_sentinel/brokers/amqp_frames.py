@@ -30,7 +30,7 @@ HEARTBEAT = _FRAME.pack(_BEAT, 0, 0) + bytes([_END])
 _BYE = struct.pack(">HHHBHH", *CONNECTION_CLOSE, 200, 0, 0, 0)
 CLOSE = _FRAME.pack(_METHOD, 0, len(_BYE)) + _BYE + bytes([_END])
 
-MAX_FRAME = 16 * 1024 * 1024
+MAX_FRAME = 1024 * 1024  # eight times what RabbitMQ and py-amqp agree on
 
 
 class FrameReader:
@@ -47,22 +47,27 @@ class FrameReader:
         self._arrived = 0
         self._content_type = ""
         self._compression: str | None = None
+        self._slow = False  # the message just decoded may have grown
 
-    def feed(self, data: bytes, out: list[events.Event]) -> None:
-        """Append to ``out`` the events of all deliveries that ``data`` completes.
+    def feed(self, data: bytes, out: list[events.Event]) -> bool:
+        """Append to ``out`` the events of the deliveries that ``data`` completes.
+
+        Returns True where it stopped after one that the decoder could not take at once: the
+        rest waits for the next call, so that the events of one such message at a time are held.
 
         Raises ``errors.BrokerError`` when the server closes, cancels, or sends no AMQP; what
         came before that is in ``out``.
         """
         try:
-            self._cut(self._buffer + data if self._buffer else data, out)
+            return self._cut(self._buffer + data if self._buffer else data, out)
         except (struct.error, IndexError):
             raise _not_amqp("a frame too short for its content") from None
 
-    def _cut(self, buffer: bytes, out: list[events.Event]) -> None:
+    def _cut(self, buffer: bytes, out: list[events.Event]) -> bool:
         at, end = 0, len(buffer)
+        self._slow = False
         unpack = _FRAME.unpack_from
-        while end - at >= _OVERHEAD:
+        while end - at >= _OVERHEAD and not self._slow:
             kind, _, size = unpack(buffer, at)
             last = at + _OVERHEAD + size
             if size > MAX_FRAME:
@@ -82,6 +87,7 @@ class FrameReader:
                 raise _not_amqp(f"a frame of type {kind}")
             at = last
         self._buffer = buffer[at:]
+        return self._slow
 
     def _method(self, payload: bytes) -> None:
         method = _METHOD_ID.unpack_from(payload)
@@ -135,7 +141,7 @@ class FrameReader:
 
     def _finish(self, body: bytes, out: list[events.Event]) -> None:
         self._size, self._parts = -1, []
-        self._decoder.body(
+        self._slow = self._decoder.body(
             body, out, content_type=self._content_type, compression=self._compression
         )
 

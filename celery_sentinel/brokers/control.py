@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sized
 from typing import TYPE_CHECKING, Any
 
 import celery
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 5.0  # seconds
 SOCKET_TIMEOUT = 5.0
 REPLY_QUEUE_EXPIRES = 60.0  # seconds without a consumer
+ROOM = 64 * 1024 * 1024  # bytes of answers kept of one round; of a fleet of 2,000 some 20 MB
 AT_HAND = 0.05  # seconds in which an answer that is already there is read
 # What kombu raises at a message that is none, before we see it; the next one is not affected.
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -43,6 +45,7 @@ class Control:
         self._tickets: dict[str, str] = {}
         self._answers: list[replies.Answer] = []
         self._awaited: set[tuple[str, str]] = set()
+        self._room = ROOM
         self._refused = ""  # why the last unreadable answer of this round was so
 
     def ask(
@@ -56,7 +59,7 @@ class Control:
         """
         try:
             self._connect()
-            self._answers, self._refused = [], ""
+            self._answers, self._refused, self._room = [], "", ROOM
             self._awaited = {(name, asked) for name in expected for asked in replies.QUESTIONS}
             self._tickets = {str(uuid.uuid4()): question for question in replies.QUESTIONS}
             self._reply_queue.declare()  # kombu sweeps the binding of a queue long unused
@@ -148,6 +151,10 @@ class Control:
             return
         question = self._tickets.get(ticket)
         if question is None:
+            return
+        self._room -= len(message.body) if isinstance(message.body, Sized) else 0
+        if self._room < 0:
+            self._refuse(f"answers of more than {ROOM} bytes in one round")
             return
         try:
             answer = replies.read(question, message.content_type, message.body)

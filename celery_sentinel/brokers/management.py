@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = "name,messages_unacknowledged,exclusive"
 PAGE_SIZE = 500
 LONGEST_ANSWER = 4 * 1024 * 1024  # bytes of one page
+MOST_QUEUES = 20_000  # read of all pages
 FRESH = 4.0  # seconds an answer serves; RabbitMQ itself renews its figures each 5 s
 AGAIN = 15.0  # seconds until we ask again where we failed: each attempt may hold a poll up
 # Queues of one client each: for the results of rpc://, and those that RabbitMQ named.
@@ -29,6 +30,8 @@ _ADVICE = {
     403: "the user needs a tag such as monitoring, and rights in this virtual host",
     404: "no such virtual host, or no management API at this address",
 }
+
+_LATE = f"no complete answer within {queue_reader.TIMEOUT:g} s"
 
 
 class _Queue(msgspec.Struct):
@@ -85,6 +88,7 @@ class ManagementApi:
             verify=_trust(broker.tls),
             trust_env=False,
             follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},
         )
 
     def refresh(self) -> None:
@@ -118,7 +122,11 @@ class ManagementApi:
         page, pages = 1, 1
         while page <= pages:
             answer = self._page(page, deadline)
-            found.extend(answer.items)
+            found.extend(one for one in answer.items if len(one.name) <= amqp_url.LONGEST_NAME)
+            if len(found) > MOST_QUEUES:
+                raise errors.BrokerError(f"more than {MOST_QUEUES} queues")
+            if time.monotonic() > deadline:
+                raise errors.BrokerError(_LATE)
             page, pages = page + 1, answer.page_count
         return found
 
@@ -140,12 +148,12 @@ class ManagementApi:
 def _body(response: httpx.Response, deadline: float) -> bytes:
     """Return the body; raises ``errors.BrokerError`` for one too long, in bytes or in time."""
     body = bytearray()
-    for part in response.iter_bytes():
+    for part in response.iter_raw():  # nothing is unpacked; we ask for it as it is
         body += part
         if len(body) > LONGEST_ANSWER:
             raise errors.BrokerError(f"an answer of more than {LONGEST_ANSWER} bytes")
         if time.monotonic() > deadline:
-            raise errors.BrokerError(f"no complete answer within {queue_reader.TIMEOUT:g} s")
+            raise errors.BrokerError(_LATE)
     return bytes(body)
 
 

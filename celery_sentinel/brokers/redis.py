@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PING_AFTER = 5.0  # seconds of quiet before we ask whether anybody is there
 PONG_WITHIN = 5.0
 REPEATS_REMEMBERED = 4096
+# Bytes of one reply that may arrive before it is whole. Longer than what is decoded, so that a
+# message over that limit is counted and costs nothing else; hiredis would take any length.
+LONGEST_REPLY = 40 * 1024 * 1024
 _PING = b"*1\r\n$4\r\nPING\r\n"
 _MESSAGES = (b"pmessage", b"message")
 
@@ -39,6 +42,7 @@ class RedisStream:
             redis_url.event_channels(config, address)  # a prefix that cannot be is told at once
         self._config = config
         self._decode = decoder.envelope
+        self._rejected = decoder.rejected
         self._connection: redis.connection.AbstractConnection | None = None
         self._socket: socket.socket | None = None
         self._reader = hiredis.Reader()
@@ -47,7 +51,9 @@ class RedisStream:
         self._heard_at = 0.0
         self._pinged_at: float | None = None
         self._behind = False
-        self._repeats: OrderedDict[bytes, None] | None = None
+        self._more = False  # the last read left replies that have arrived
+        self._pending = 0  # bytes fed since the last reply that was whole
+        self._repeats: OrderedDict[int, None] | None = None
         if self._nodes.master:
             self._repeats = OrderedDict()
 
@@ -79,7 +85,7 @@ class RedisStream:
         connection.send_command("SUBSCRIBE", *channels)
         plug: socket.socket = connection._sock  # noqa: SLF001 -- there is no public way to it
         self._socket = plug
-        self._reader = hiredis.Reader()
+        self._reader, self._pending = hiredis.Reader(), 0
         self._confirm(plug, len(patterns) + len(channels))
         plug.settimeout(interface.READ_TIMEOUT)
         self._heard_at, self._pinged_at, self._behind = time.monotonic(), None, False
@@ -111,6 +117,9 @@ class RedisStream:
             raise self._failure  # what came before it has been returned
         if self._socket is None:
             raise errors.BrokerError("not connected")
+        if self._more:
+            self._parse(b"", found)
+            return found
         try:
             data = self._socket.recv(interface.RECEIVE_BYTES)
         except TimeoutError:
@@ -122,43 +131,55 @@ class RedisStream:
             raise errors.BrokerError("closed by the server", reason=self._reason())
         self._heard_at, self._pinged_at = time.monotonic(), None
         self._behind = len(data) == interface.RECEIVE_BYTES
-        try:
-            self._parse(data, found)
-        except hiredis.ProtocolError as error:
-            self._failure = errors.BrokerError(f"not the Redis protocol: {error}")
+        self._parse(data, found)
         return found
 
     def _parse(self, data: bytes, found: list[events.Event]) -> None:
-        self._reader.feed(data)
-        self._drain(found)
+        try:
+            self._reader.feed(data)
+            self._pending += len(data)
+            self._drain(found)
+        except (hiredis.ProtocolError, MemoryError) as error:
+            self._failure = errors.BrokerError(f"not the Redis protocol: {error}")
+        if self._pending > LONGEST_REPLY:
+            self._rejected["oversized"] += 1
+            self._failure = errors.BrokerError(f"a message of more than {LONGEST_REPLY} bytes")
 
     def _drain(self, found: list[events.Event]) -> None:
-        """Decode all messages that have arrived whole."""
+        """Decode the messages that have arrived whole, up to one that may have grown."""
         gets, decode, repeats = self._reader.gets, self._decode, self._repeats
-        while (reply := gets()) is not False:
+        self._more = False
+        reply = gets()
+        if reply is not False:
+            self._pending = 0
+        while reply is not False:
             if repeats is not None:
                 self._take(reply, found)
-            elif reply.__class__ is list and reply[0] in _MESSAGES:
-                decode(reply[-1], found)
+            elif reply.__class__ is list and reply[0] in _MESSAGES and decode(reply[-1], found):
+                self._more = True
+            if self._more:
+                return
+            reply = gets()
 
     def _take(self, reply: Any, found: list[events.Event]) -> bool:
         """Decode a reply if it is a message, new to us; tell whether it is one."""
         if reply.__class__ is not list or reply[0] not in _MESSAGES:
             return False
         if self._repeats is None or self._is_new(reply[-1], self._repeats):
-            self._decode(reply[-1], found)
+            self._more = self._decode(reply[-1], found)
         return True
 
     @staticmethod
-    def _is_new(payload: bytes, repeats: OrderedDict[bytes, None]) -> bool:
+    def _is_new(payload: bytes, repeats: OrderedDict[int, None]) -> bool:
         """Tell whether a message has not just come on kombu's other Sentinel channel.
 
         With ``sentinel_fanout_compat`` kombu publishes each message twice; both carry one
         delivery tag, so they are the same to the byte, and two others never are.
         """
-        if payload in repeats:
+        seen = hash(payload)  # 64 bits with a secret of this process; payloads may be long
+        if seen in repeats:
             return False
-        repeats[payload] = None
+        repeats[seen] = None
         if len(repeats) > REPEATS_REMEMBERED:
             repeats.popitem(last=False)
         return True
@@ -188,6 +209,6 @@ class RedisStream:
         """Drop the connection."""
         connection: Any = self._connection
         self._connection = self._socket = self._failure = None
-        self._early = []
+        self._early, self._more, self._pending = [], False, 0
         if connection is not None:
             connection.disconnect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -12,7 +13,7 @@ from celery_sentinel import errors, logs, readings
 from celery_sentinel.brokers import queue_reader, redis_messages, redis_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from celery_sentinel.brokers import redis_url
     from celery_sentinel.config import schema
@@ -24,6 +25,8 @@ BINDING = "_kombu.binding."
 
 SCANS_A_LOOK = 20  # SCAN calls in one portion of discovery: the key space may hold millions
 KEYS_A_SCAN = 1000
+LONGEST_NAME = 1024  # characters; longer than a label, so it will be cut again and known as cut
+MOST_BOUND = 10_000  # names read of one look for queues
 TAIL_BYTES = 8192  # id and headers come last in kombu's envelope
 
 # Redis has no command for a part of a list's element; without this a queue of large messages
@@ -35,6 +38,12 @@ for place, key in ipairs(KEYS) do
   ends[place] = type(last) == 'string' and string.sub(last, -ARGV[1])
 end
 return ends
+"""
+
+# The time of the oldest unacked message without its key, which anybody may have made long.
+_OLDEST_SCRIPT = """
+local oldest = redis.pcall('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+return type(oldest) == 'table' and not oldest.err and oldest[2]
 """
 
 
@@ -65,19 +74,22 @@ class RedisQueues:
         except (redis.RedisError, OSError) as error:
             self.close()
             raise errors.BrokerError(str(error)) from error
-        unacked, oldest = answers[0], answers[1]
+        unacked = answers[0]
         return readings.BrokerReading(
             queues=dict(zip(names, self._queues(answers[2:]), strict=True)),
             round_trip=round_trip,
             unacked=unacked if isinstance(unacked, int) else None,
-            oldest_unacked_at=float(oldest[0][1]) if isinstance(oldest, list) and oldest else None,
+            oldest_unacked_at=_score(answers[1]),
         )
 
     def _ask(self, client: redis.Redis, names: Sequence[str]) -> list[Any]:
         """Return the answers in order: unacked, its oldest, then lengths and tails by queue."""
         with client.pipeline(transaction=False) as pipeline:
             pipeline.zcard(self._unacked_index)
-            pipeline.zrange(self._unacked_index, 0, 0, withscores=True)
+            if self._tails_refused:
+                pipeline.zrange(self._unacked_index, 0, 0, withscores=True)
+            else:
+                pipeline.eval(_OLDEST_SCRIPT, 1, self._unacked_index)
             for name in names:
                 keys = self._lists(name)
                 for key in keys:
@@ -139,27 +151,26 @@ class RedisQueues:
                     self._cursor, match=f"{_escaped(self._prefix)}{BINDING}*", count=KEYS_A_SCAN
                 )
                 for key in keys:
-                    found |= self._bound(client, key)
-                if self._cursor == 0:
+                    found.update(islice(self._bound(client, key), MOST_BOUND - len(found)))
+                if self._cursor == 0 or len(found) >= MOST_BOUND:
                     break
         except (redis.RedisError, OSError) as error:
             self.close()
             raise errors.BrokerError(str(error)) from error
         return [(name, "binding") for name in found]
 
-    def _bound(self, client: redis.Redis, key: Any) -> set[str]:
+    def _bound(self, client: redis.Redis, key: Any) -> Iterator[str]:
+        """Yield the queues of one binding set, in portions: it may be of any size."""
         exchange = key.decode("utf-8", "replace").removeprefix(self._prefix + BINDING)
         if exchange in self._ignored_exchanges or exchange.endswith(".pidbox"):
-            return set()
+            return
         try:
-            members: Any = client.smembers(key)
+            for member in client.sscan_iter(key, count=KEYS_A_SCAN):
+                name = member.decode("utf-8", "replace").rpartition(self._separator)[2]
+                if name:
+                    yield name[:LONGEST_NAME]
         except redis.ResponseError:  # somebody else's key of that name, no set
-            return set()
-        return {
-            parts[-1]
-            for member in members
-            if (parts := member.decode("utf-8", "replace").split(self._separator)) and parts[-1]
-        }
+            return
 
     def _connected(self) -> redis.Redis:
         if self._client is None:
@@ -211,6 +222,13 @@ def _steps(options: Mapping[str, Any]) -> tuple[int, ...]:
             f"numbers in ascending order, such as {list(PRIORITY_STEPS)}"
         )
     return tuple(steps)
+
+
+def _score(answer: Any) -> float | None:
+    """Return the score in what either way of asking for the oldest unacked message gives."""
+    if isinstance(answer, list) and answer:
+        return float(answer[0][1])
+    return float(answer) if isinstance(answer, bytes) else None
 
 
 def _refusal(lengths: list[Any]) -> Exception | None:

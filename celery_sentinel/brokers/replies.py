@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LONGEST = 16 * 1024 * 1024  # bytes; `reserved` of a worker with many large tasks
+LONGEST_LOOSE = 4 * 1024 * 1024  # bytes of one that takes the slow way, which costs ten times them
+MOST_ACTIVE = 10_000  # tasks one worker may run at once
 
 
 class _Pool(msgspec.Struct):
@@ -50,6 +52,10 @@ class _Running(msgspec.Struct):
     delivery_info: _Delivery | None = None
 
 
+class _Held(msgspec.Struct, gc=False):
+    """A task that is reserved or scheduled; nothing of it is kept."""
+
+
 class Question(NamedTuple):
     """What is asked: a control command with its arguments, and the shape of its answer."""
 
@@ -62,8 +68,8 @@ QUESTIONS = {
     "active_queues": Question({}, dict[str, list[_Consumed]]),
     # safe: the tasks' arguments as short texts instead of the objects, which are none of ours
     "active": Question({"safe": True}, dict[str, list[_Running]]),
-    "reserved": Question({}, dict[str, list[msgspec.Raw]]),
-    "scheduled": Question({}, dict[str, list[msgspec.Raw]]),
+    "reserved": Question({}, dict[str, list[_Held]]),
+    "scheduled": Question({}, dict[str, list[_Held]]),
 }
 _COUNTED = {"reserved", "scheduled"}  # how many is all we want to know
 _DECODERS: dict[str, dict[str, Any]] = {
@@ -88,7 +94,8 @@ def read(question: str, content_type: object, body: object) -> Answer:
     """Return the answer in a message; a ValueError says why it is none."""
     decoder = _DECODERS.get(str(content_type), {}).get(question)
     if decoder is None:
-        raise ValueError(f"answers come as {content_type}; only JSON and msgpack are read")
+        kind = str(content_type)[:100]
+        raise ValueError(f"answers come as {kind}; only JSON and msgpack are read")
     raw = _as_bytes(body)
     try:
         found = _decode(question, decoder, raw)
@@ -97,6 +104,10 @@ def read(question: str, content_type: object, body: object) -> Answer:
     if len(found) != 1:
         raise ValueError(f"the answer is that of {len(found)} workers")
     ((hostname, content),) = found.items()
+    if question == "active" and len(content) > MOST_ACTIVE:
+        raise ValueError(f"it runs {len(content)} tasks at once; at most {MOST_ACTIVE} are read")
+    if question in _COUNTED:
+        content = len(content)
     return Answer(question, hostname, content)
 
 
@@ -130,8 +141,10 @@ def _decode(question: str, decoder: Any, raw: bytes) -> dict[str, Any]:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        shape = dict[str, list[Any]] if question in _COUNTED else QUESTIONS[question].shape
-        return msgspec.convert(json.loads(raw), shape)
+        if len(raw) > LONGEST_LOOSE:
+            raise
+        found: dict[str, Any] = msgspec.convert(json.loads(raw), QUESTIONS[question].shape)
+        return found
 
 
 def _reading(hostname: str, parts: dict[str, Any], answers: int) -> readings.WorkerReading:
@@ -147,8 +160,8 @@ def _reading(hostname: str, parts: dict[str, Any], answers: int) -> readings.Wor
         prefetch_count=stats.prefetch_count,
         max_rss_bytes=None if usage is None else usage * 1024,
         queues=None if consumed is None else tuple(queue.name for queue in consumed),
-        reserved=_length(parts.get("reserved")),
-        scheduled=_length(parts.get("scheduled")),
+        reserved=parts.get("reserved"),
+        scheduled=parts.get("scheduled"),
         active=None if active is None else tuple(_active(task) for task in active),
         clock=_clock(stats.clock),
         started=stats.total,
@@ -162,10 +175,6 @@ def _clock(clock: int | str | None) -> int | None:
         return None if clock is None else int(clock)
     except ValueError:
         return None
-
-
-def _length(part: list[Any] | None) -> int | None:
-    return None if part is None else len(part)
 
 
 def _active(task: _Running) -> readings.ActiveTask:

@@ -108,13 +108,17 @@ class Polling(Section, frozen=True, kw_only=True):
 
 
 class Limits(Section, frozen=True, kw_only=True):
-    """How many values a label may take before the rest share ``__other__``."""
+    """How many values a label may take before the rest share ``__other__``.
+
+    ``series`` bounds names times queues, and exceptions over all names; long labels take the
+    room of several.
+    """
 
     names: Count = 2000
     queues: Count = 1000
     workers: Count = 2000
     exceptions: Count = 100
-    series: Count = 50_000
+    series: Count = 10_000
 
 
 class Metrics(Section, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 INTERVALS_KEPT = 3
 MAX_COUNT = 2**63
+MOST_QUEUES = 1000  # of one worker; celery itself is happy with a few
 # An answer and the events of the same moment may overtake each other by so much, in seconds.
 MARGIN = 3.0
 
@@ -106,9 +107,8 @@ class Answers:
         worker.reserved = _count(reading.reserved, None)
         worker.scheduled = _count(reading.scheduled, None)
         if reading.queues is not None:
-            worker.queues = tuple(labels.clean(name) for name in reading.queues if name)
-            for name in worker.queues:
-                self._queues.note(name, "inspect", wall)
+            names = filter(None, reading.queues[:MOST_QUEUES])
+            worker.queues = tuple(self._queues.consumed(name, wall) for name in names)
         if reading.active is not None:
             if not worker.duplicate:  # what runs on a namesake is not in this answer
                 ids = {task.task_id for task in reading.active}

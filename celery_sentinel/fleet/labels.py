@@ -39,6 +39,12 @@ class LabelSet:
         """Yield the values admitted by name, not those that stand for many."""
         return (value for value in self._admitted if value not in {UNKNOWN, OTHER})
 
+    def __len__(self) -> int:
+        return len(self._admitted)
+
+    def __contains__(self, value: str) -> bool:
+        return value in self._admitted
+
     def admit(self, value: str) -> str:
         """Return the label for ``value``."""
         label = self._admitted.get(value)

@@ -76,7 +76,7 @@ class QueueTable:
         self.limit = limit
         self.overflow = 0
         self.by_name: dict[str, Queue] = {}
-        self._unlisted: set[str] = set()
+        self._unlisted: dict[str, str] = {}
         self._learnt: dict[str, str] = {}
         self._sent: dict[str, int] = {}
         self.configure(watch=watch, ignore=ignore, dead_letter=dead_letter)
@@ -119,6 +119,16 @@ class QueueTable:
         queue.sources.add(source)
         queue.mentioned_at = max(queue.mentioned_at, mentioned_at)
 
+    def consumed(self, name: str, wall: float) -> str:
+        """Note a queue that a worker consumes; return the name as it is kept here, once.
+
+        ``__other__`` where there is no room for it: thousands of workers may say anything.
+        """
+        name = labels.clean(name)
+        self.note(name, "inspect", wall)
+        queue = self.by_name.get(name)
+        return queue.name if queue is not None else self._unlisted.get(name, labels.OTHER)
+
     def note_sent(self, counts: Mapping[str, int], wall: float) -> None:
         """Let a queue live, or return, while tasks are sent to it; ``counts`` (by name) grow.
 
@@ -141,7 +151,7 @@ class QueueTable:
             return self.by_name[name]
         if not listed and any(fnmatchcase(name, pattern) for pattern in self._ignore):
             if len(self._unlisted) < self.limit:
-                self._unlisted.add(name)
+                self._unlisted[name] = name
             return None
         if len(self.by_name) >= self.limit:
             self.overflow += 1

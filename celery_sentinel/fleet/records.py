@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from celery_sentinel.fleet.worker import Worker
 
 MAX_ID_LENGTH = 255
+MAX_FOREIGN_ID_LENGTH = (
+    64  # of an id that is not ASCII, each character of which takes up to 4 bytes
+)
 SWEEP_SLICE = 2000
 EVICTION_SHARE = 16
 
@@ -62,7 +65,7 @@ class RecordTable:
         self, uuid: str, series: TaskSeries, worker: Worker | None, state: int, now: float
     ) -> TaskRecord | None:
         """Begin to follow a task; None, and counted, if its id cannot be a key."""
-        if not uuid or len(uuid) > MAX_ID_LENGTH:
+        if not uuid or len(uuid) > (MAX_ID_LENGTH if uuid.isascii() else MAX_FOREIGN_ID_LENGTH):
             self.malformed += 1
             return None
         if len(self.by_id) >= self.limit:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 # How far a task has come. AWAITED: nothing of it is in flight that we know of, more is to come.
 AWAITED, SENT, RECEIVED, STARTED, CLOSED = range(5)
 
+# A series whose labels are longer than this, in bytes of UTF-8, takes the room of several.
+LABEL_BYTES = 64
+
 # A duration beyond this, in seconds, is no measurement.
 LONGEST = 1e9
 
@@ -39,6 +42,7 @@ class TaskSeries:
 
     __slots__ = (
         "cancelled",
+        "exceptions",
         "failed",
         "in_flight",
         "labels",
@@ -77,7 +81,11 @@ class TaskSeries:
         self.vague = labels.UNKNOWN in values[:2]
         self.sent = self.received = self.started = self.succeeded = 0
         self.redelivered = self.cancelled = 0
+<<<<<<< HEAD
         self.received_at = 0.0  # monotonic
+=======
+        self.exceptions: labels.LabelSet | None = None  # from the first failure on
+>>>>>>> a550e9b (Close the ways in which a message, an answer or a label could take memory without an end)
         self.failed: Counter[tuple[str, str]] = Counter()
         self.retried: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
@@ -105,7 +113,10 @@ class BucketRule:
 class SeriesTable:
     """Finds or makes the series of a task; names, queues and exceptions are bounded.
 
-    ``rules`` end in one that matches every name.
+    ``series`` bounds the series, and again all exceptions of all of them. A series takes one
+    place more for each 64 bytes its labels have over the first 64, an exception likewise, so
+    that this is a bound on the bytes of an exposition too. ``rules`` end in one that matches
+    every name.
     """
 
     def __init__(
@@ -129,7 +140,8 @@ class SeriesTable:
         self.series_overflow = 0
         self._limit = series
         self._exceptions = exceptions
-        self._exceptions_of: dict[str, labels.LabelSet] = {}
+        self._taken = 0  # places, of series
+        self._taken_by_exceptions = 0
         self._rules = rules
         self._prefetch_bounds = tuple(prefetch_bounds)
         self._series: dict[tuple[str, ...], TaskSeries] = {}
@@ -146,11 +158,17 @@ class SeriesTable:
         return self._series.get(key) or self._make(key)
 
     def exception(self, series: TaskSeries, name: str) -> str:
-        """Return the label for an exception's class, bounded for each task name."""
-        admitted = self._exceptions_of.get(series.name)
+        """Return the label for an exception's class, bounded for each series and over all."""
+        admitted = series.exceptions
         if admitted is None:
-            admitted = self._exceptions_of[series.name] = labels.LabelSet(self._exceptions)
-        label = admitted.admit(name)
+            admitted = series.exceptions = labels.LabelSet(self._exceptions)
+        if name in admitted or self._taken_by_exceptions < self._limit:
+            before = len(admitted)
+            label = admitted.admit(name)
+            if len(admitted) > before:
+                self._taken_by_exceptions += _places((*series.labels, label))
+        else:
+            label = labels.OTHER
         if label == labels.OTHER:
             self.exception_overflow += 1
         return label
@@ -159,11 +177,12 @@ class SeriesTable:
         values: tuple[str, ...] = (self.names.admit(key[0]), self.queues.admit(key[1]))
         if self.by_hostname:
             values = (*values, self.hostnames.admit(key[2]))
-        if len(self._series) >= self._limit and values not in self._series:
+        if self._taken >= self._limit and values not in self._series:
             self.series_overflow += 1
             values = (labels.OTHER,) * len(values)
         series = self._series.get(values)
         if series is None:
+            self._taken += _places(values)
             rule = next(rule for rule in self._rules if fnmatchcase(values[0], rule.match))
             series = self._series[values] = TaskSeries(
                 values,
@@ -180,3 +199,8 @@ class SeriesTable:
         if histogram is None:
             histogram = self.prefetch_waits[queue] = Histogram(self._prefetch_bounds)
         return histogram
+
+
+def _places(values: tuple[str, ...]) -> int:
+    """Return how much room labels take: one place for each 64 bytes begun."""
+    return max(1, -(-sum(len(value.encode()) for value in values) // LABEL_BYTES))

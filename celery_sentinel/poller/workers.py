@@ -16,6 +16,7 @@ NEW_WORKER_AFTER = 2.0  # seconds a new worker gets to listen before it is asked
 # A worker says hello before it listens to commands, so the first request may go unheard.
 EVENTS_TWICE_AFTER = 5.0  # seconds
 EVENTS_AGAIN_AFTER = 30.0  # seconds, while the worker is known to send no task events
+MOST_NAMED = 20  # workers in one line of the log
 RETRY_AFTER = 5.0  # seconds from a round that failed to the next
 
 
@@ -136,11 +137,13 @@ class WorkerPoll:
         except errors.BrokerError as error:
             self._note_asked(silent, now, times=0)
             self._connection.control["failed"] += 1
-            self._log.warning("enable_events_failed", error=str(error), workers=hostnames)
+            self._log.warning(
+                "enable_events_failed", error=str(error), workers=hostnames[:MOST_NAMED]
+            )
             return
         self._note_asked(silent, now, times=1)
         self._connection.control["asked"] += len(silent)
-        self._log.info("enable_events_asked", workers=hostnames)
+        self._log.info("enable_events_asked", workers=hostnames[:MOST_NAMED], count=len(hostnames))
 
     def _note_asked(self, silent: list[_Known], now: float, *, times: int) -> None:
         for one in silent:

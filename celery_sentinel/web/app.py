@@ -41,7 +41,7 @@ class App:
         self._asked = asked
         self._telemetry_path = telemetry_path
         self._kitchen = scrapes.Kitchen(asked.metrics)
-        self._readers = scrapes.Readers(bounds.readers)
+        self._readers = scrapes.Readers(bounds.readers, bounds.body_room)
         # Apart from the rendering, so that a long scrape does not fail a probe.
         self._threads = futures.ThreadPoolExecutor(2, thread_name_prefix="web-ask")
         self._patience = bounds.answer_seconds

@@ -26,6 +26,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Open at the same time."""
     readers: int = 16
     """Scrapes whose response is being sent at the same time."""
+    body_room: int = 128 * 1024 * 1024
+    """Of expositions that are being sent, in bytes; two may be there however long they are."""
     header_bytes: int = 16 * 1024
     """Request line and headers together."""
     body_bytes: int = 4 * 1024

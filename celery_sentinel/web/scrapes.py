@@ -22,6 +22,8 @@ _GZIP_LEVEL = 1
 # The largest piece of a response that waits in the memory of one slow connection.
 _CHUNK_BYTES = 256 * 1024
 
+_BODIES_AT_LEAST = 2  # however long they are: two scrapers are usual
+
 
 class Kitchen:
     """Renders one exposition at a time; scrapes that ask for the same meanwhile share it."""
@@ -52,26 +54,35 @@ class Kitchen:
 
 
 class Readers:
-    """The responses being sent; when there are too many, the slowest makes room."""
+    """The responses being sent; when there are too many, the slowest makes room.
 
-    def __init__(self, places: int) -> None:
+    So it does when all bodies together, those that several share counted once, are longer than
+    ``room`` bytes and there are more than two.
+    """
+
+    def __init__(self, places: int, room: int) -> None:
         self._places = places
-        self._sending: dict[asyncio.Task[object], None] = {}
+        self._room = room
+        self._sending: dict[asyncio.Task[object], bytes] = {}
 
     @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self, body: bytes) -> Iterator[None]:
         """Hold a place while sending; the task that has held one longest may be cancelled."""
-        if len(self._sending) >= self._places:
+        while len(self._sending) >= self._places or self._is_full(body):
             slowest = next(iter(self._sending))
             del self._sending[slowest]
             slowest.cancel("a newer scrape takes its place")
         task = asyncio.current_task()
         assert task is not None, "called from outside the event loop"  # noqa: S101 - narrows a type
-        self._sending[task] = None
+        self._sending[task] = body
         try:
             yield
         finally:
             self._sending.pop(task, None)
+
+    def _is_full(self, newcomer: bytes) -> bool:
+        bodies = {id(body): len(body) for body in (*self._sending.values(), newcomer)}
+        return len(bodies) > _BODIES_AT_LEAST and sum(bodies.values()) > self._room
 
 
 class ExpositionResponse(responses.Response):
@@ -85,7 +96,7 @@ class ExpositionResponse(responses.Response):
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Send the head, then piece after piece as fast as the peer reads."""
         del receive
-        with self._readers.place():
+        with self._readers.place(self._content):
             await send(
                 {
                     "type": "http.response.start",

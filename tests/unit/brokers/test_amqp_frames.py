@@ -27,8 +27,10 @@ class _Read:
         self.decoder = wire.Decoder(max_message_bytes=limit)
         self.found: list[events.Event] = []
         reader = amqp_frames.FrameReader(self.decoder, leftover)
-        for piece in pieces:
-            reader.feed(piece, self.found)
+        for data in pieces:
+            piece = data
+            while reader.feed(piece, self.found):
+                piece = b""  # it stopped after a message that may have grown
 
     @property
     def types(self) -> list[str]:

@@ -24,7 +24,7 @@ FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53)
 BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "str": st.text(),
     "str | None": st.none() | st.text(),
-    "int": INTEGERS,
+    "Retries": st.integers(-(2**63) + 1, 2**63 - 1),
     "int | None": st.none() | INTEGERS,
     "float": FLOATS,
     "float | None": st.none() | FLOATS,

@@ -154,9 +154,9 @@ def test_oversized_messages() -> None:
 
 def test_a_damaged_batch_of_too_many() -> None:
     """A damaged list of more elements than any batch has is refused as a whole."""
-    elements = ['{"type": "a"}'] * wire.MAX_DAMAGED_BATCH
+    elements = ['{"type": "a"}'] * wire.MAX_BATCH
     outcome = published.decoded_body(f"[{','.join(elements)}".encode())
-    assert len(outcome.events) == wire.MAX_DAMAGED_BATCH
+    assert len(outcome.events) == wire.MAX_BATCH
     outcome = published.decoded_body(f"[{','.join(elements)},{{}}, nope]".encode())
     assert (outcome.events, outcome.rejected) == ([], {"oversized": 1})
 
