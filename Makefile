@@ -1,10 +1,11 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test install servers lint types imports pytest docs lock clean
+.PHONY: help demo test install servers lint types imports pytest fuzz docs lock clean
 
 PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
 PYTEST_ARGS ?= --numprocesses 4 --dist loadgroup --durations 12
+FUZZ_SECONDS ?= 600
 LOCK_ARGS ?=# --upgrade takes the newest versions instead of keeping those locked
 
 venv := .venv
@@ -45,6 +46,9 @@ imports: $(venv)/installed-test ## check the direction of imports
 
 pytest: $(venv)/installed-test ## run the tests alone; PYTEST_ARGS="tests/unit" chooses some
 	$(bin)/python -m pytest $(PYTEST_ARGS)
+
+fuzz: $(venv)/installed-test ## fuzz for FUZZ_SECONDS each whatever reads strangers' bytes
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(bin)/python -m pytest tests/fuzz
 
 docs: $(venv)/installed-demo ## write docs/metrics.md and docs/config.md from the code
 	$(bin)/celery-sentinel metrics --format markdown > docs/metrics.md

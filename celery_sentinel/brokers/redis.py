@@ -27,6 +27,8 @@ REPEATS_REMEMBERED = 4096
 LONGEST_REPLY = 40 * 1024 * 1024
 _PING = b"*1\r\n$4\r\nPING\r\n"
 _MESSAGES = (b"pmessage", b"message")
+# What a reply raises that is not of a message's shape; to look at each would cost every message.
+_NO_MESSAGE = (IndexError, TypeError)
 
 
 class RedisStream:
@@ -139,7 +141,7 @@ class RedisStream:
             self._reader.feed(data)
             self._pending += len(data)
             self._drain(found)
-        except (hiredis.ProtocolError, MemoryError) as error:
+        except (hiredis.ProtocolError, MemoryError, *_NO_MESSAGE) as error:
             self._failure = errors.BrokerError(f"not the Redis protocol: {error}")
         if self._pending > LONGEST_REPLY:
             self._rejected["oversized"] += 1

@@ -81,11 +81,8 @@ class TaskSeries:
         self.vague = labels.UNKNOWN in values[:2]
         self.sent = self.received = self.started = self.succeeded = 0
         self.redelivered = self.cancelled = 0
-<<<<<<< HEAD
         self.received_at = 0.0  # monotonic
-=======
         self.exceptions: labels.LabelSet | None = None  # from the first failure on
->>>>>>> a550e9b (Close the ways in which a message, an answer or a label could take memory without an end)
         self.failed: Counter[tuple[str, str]] = Counter()
         self.retried: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.integration import hostile
 from tests.servers import daemon, deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests import conftest
 
@@ -24,6 +26,13 @@ def watch(start_daemon: conftest.StartDaemon) -> Callable[..., daemon.Daemon]:
         return sentinel
 
     return start
+
+
+@pytest.fixture
+def publisher(broker: Any) -> Iterator[hostile.Publisher]:
+    """Connect a publisher to the broker of the test."""
+    with contextlib.closing(hostile.Publisher(broker)) as connected:
+        yield connected
 
 
 def wait_up(sentinel: daemon.Daemon, *, up: int = 1, seconds: float = 30.0) -> None:

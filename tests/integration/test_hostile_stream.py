@@ -2,103 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import json
 import pickle
-import time
 import uuid
 import zlib
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import amqp
 import pytest
 
+from tests.integration import hostile
 from tests.servers import daemon, deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.servers import promtool, rabbitmq, redis, server
-
-JSON = "application/json"
-
-
-class Publisher:
-    """Publishes message bodies on the event exchange, as a hostile client could."""
-
-    def __init__(self, broker: redis.RedisServer | rabbitmq.RabbitServer) -> None:
-        self._redis = broker.client() if broker.url.startswith("redis") else None
-        if self._redis is None:
-            parts = urlsplit(broker.url)
-            self._amqp = amqp.Connection(
-                f"{parts.hostname}:{parts.port}", virtual_host=parts.path.removeprefix("/")
-            )
-            self._amqp.connect()
-
-    def publish(self, body: bytes, *, content_type: str = JSON, **headers: str) -> None:
-        """Publish a body in a proper envelope."""
-        if self._redis is None:
-            message = amqp.Message(body, content_type=content_type, application_headers=headers)
-            self._amqp.channel(1).basic_publish(message, "celeryev", "task.multi")
-            return
-        envelope = {
-            "body": base64.b64encode(body).decode(),
-            "content-type": content_type,
-            "content-encoding": "utf-8",
-            "headers": headers,
-            "properties": {"body_encoding": "base64", "delivery_tag": str(uuid.uuid4())},
-        }
-        self.publish_raw(json.dumps(envelope).encode())
-
-    def publish_raw(self, message: bytes) -> None:
-        """Publish bytes that are no envelope; on AMQP there is none, so they are the body."""
-        if self._redis is None:
-            self.publish(message)
-        else:
-            self._redis.publish("/0.celeryev/task.multi", message)
-
-    def close(self) -> None:
-        """Close the connection."""
-        (self._redis or self._amqp).close()
-
-
-@pytest.fixture
-def publisher(broker: Any) -> Iterator[Publisher]:
-    """Connect a publisher to the broker of the test."""
-    with contextlib.closing(Publisher(broker)) as connected:
-        yield connected
-
-
-def event(kind: str = "task-received", **fields: Any) -> dict[str, Any]:
-    """Return an event as a worker writes it."""
-    return {
-        "hostname": "w1@fleet",
-        "uuid": str(uuid.uuid4()),
-        "name": "quick",
-        "retries": 0,
-        "eta": None,
-        "clock": 1,
-        "pid": 1,
-        "timestamp": time.time(),
-        "type": kind,
-        **fields,
-    }
-
-
-def batch(*events: Any) -> bytes:
-    """Return the body of a batch."""
-    return json.dumps(list(events)).encode()
-
+    from tests.servers import promtool, server
 
 GOOD = 23
 
 
 def poisoned(poison: bytes) -> bytes:
     """Return a batch of 23 good events with ``poison`` in their midst."""
-    good = [json.dumps(event()).encode() for _ in range(GOOD)]
+    good = [json.dumps(hostile.event()).encode() for _ in range(GOOD)]
     return b"[" + b",".join([*good[:12], poison, *good[12:]]) + b"]"
 
 
@@ -120,7 +46,7 @@ def test_one_poisoned_event_costs_none_of_its_neighbours(
     reason: str,
     broker: server.Broker,
     watch: Callable[..., daemon.Daemon],
-    publisher: Publisher,
+    publisher: hostile.Publisher,
 ) -> None:
     """All 23 others of the batch are counted, and the one is counted by its reason."""
     sentinel = watch(broker.url)
@@ -132,17 +58,21 @@ def test_one_poisoned_event_costs_none_of_its_neighbours(
 
 
 def test_what_strict_json_refuses_but_celery_sends_is_counted(
-    broker: server.Broker, watch: Callable[..., daemon.Daemon], publisher: Publisher
+    broker: server.Broker, watch: Callable[..., daemon.Daemon], publisher: hostile.Publisher
 ) -> None:
     """NaN, infinities, lone surrogates and typed uuids are legal events and lose nothing."""
     sentinel = watch(broker.url)
     typed = {"__type__": "uuid", "__value__": {"hex": uuid.uuid4().hex}}
 
-    publisher.publish(batch(event(), event(args=float("nan"))))
-    publisher.publish(batch(event(), event("task-succeeded", runtime=float("inf"))))
-    publisher.publish(batch(event(), event(args="\udcff")))
-    publisher.publish(batch(event(), event(uuid=typed)))
-    publisher.publish(zlib.compress(batch(event())), compression="application/x-gzip")
+    publisher.publish(hostile.batch(hostile.event(), hostile.event(args=float("nan"))))
+    publisher.publish(
+        hostile.batch(hostile.event(), hostile.event("task-succeeded", runtime=float("inf")))
+    )
+    publisher.publish(hostile.batch(hostile.event(), hostile.event(args="\udcff")))
+    publisher.publish(hostile.batch(hostile.event(), hostile.event(uuid=typed)))
+    publisher.publish(
+        zlib.compress(hostile.batch(hostile.event())), compression="application/x-gzip"
+    )
 
     wait_received(sentinel, 8)
     samples = sentinel.scrape()
@@ -154,7 +84,7 @@ def test_what_strict_json_refuses_but_celery_sends_is_counted(
 def test_messages_that_are_no_events_are_refused_by_reason(
     broker: server.Broker,
     watch: Callable[..., daemon.Daemon],
-    publisher: Publisher,
+    publisher: hostile.Publisher,
     tmp_path: Path,
 ) -> None:
     """Pickles stay closed; oversized, truncated and foreign bytes are counted, then all goes on."""
@@ -165,10 +95,10 @@ def test_messages_that_are_no_events_are_refused_by_reason(
     publisher.publish(b"- type: task-sent", content_type="application/x-yaml")
     publisher.publish(b"[]")
     publisher.publish(b"not json at all")
-    publisher.publish(batch(event())[:-30])
+    publisher.publish(hostile.batch(hostile.event())[:-30])
     publisher.publish(b'"' + b"x" * (5 * 1024 * 1024) + b'"')
     publisher.publish_raw(b"\x00\xff garbage \xfe")
-    publisher.publish(batch(event()))
+    publisher.publish(hostile.batch(hostile.event()))
 
     wait_received(sentinel, 1)
     want = {"content_type": 2, "empty": 1, "malformed": 3, "oversized": 1}
@@ -203,17 +133,21 @@ HOSTILE = [
 def test_hostile_names_leave_every_output_whole(
     broker: server.Broker,
     watch: Callable[..., daemon.Daemon],
-    publisher: Publisher,
+    publisher: hostile.Publisher,
     prom_tool: promtool.PromTool,
 ) -> None:
     """Names with any character in them break neither format, nor page, nor JSON."""
     sentinel = watch(broker.url)
 
     for name in HOSTILE:
-        publisher.publish(batch(event(name=name, hostname=f"{name}@h")))
-        publisher.publish(batch(event("task-failed", name=name, exception=f"{name}(1)")))
-        publisher.publish(batch(event("task-sent", name=name, queue=name)))
-        publisher.publish(batch(event("worker-heartbeat", hostname=name, sw_ver=name, freq=2.0)))
+        publisher.publish(hostile.batch(hostile.event(name=name, hostname=f"{name}@h")))
+        publisher.publish(
+            hostile.batch(hostile.event("task-failed", name=name, exception=f"{name}(1)"))
+        )
+        publisher.publish(hostile.batch(hostile.event("task-sent", name=name, queue=name)))
+        publisher.publish(
+            hostile.batch(hostile.event("worker-heartbeat", hostname=name, sw_ver=name, freq=2.0))
+        )
 
     wait_received(sentinel, len(HOSTILE))
     text = sentinel.get("/metrics", headers={"Accept": "text/plain"})

@@ -252,3 +252,14 @@ def test_our_own_frames_are_amqp() -> None:
     """The heartbeat and the goodbye we send are what py-amqp would have sent."""
     assert amqp_stream.heartbeat() == amqp_frames.HEARTBEAT
     assert amqp_stream.method(0, (10, 50), "BsBB", (200, "", 0, 0)) == amqp_frames.CLOSE
+
+
+def test_a_read_ends_after_a_message_that_may_have_grown() -> None:
+    """The events of one such message at a time are held; the rest needs no more bytes."""
+    slow = b'{"type": "slow", "x": NaN}'
+    reader, found = amqp_frames.FrameReader(wire.Decoder()), list[events.Event]()
+    assert reader.feed(amqp_stream.deliver(_body("a")) + amqp_stream.deliver(slow) * 2, found)
+    assert [event.type for event in found] == ["a", "slow"]
+    assert reader.feed(b"", found)
+    assert not reader.feed(amqp_stream.deliver(_body("b")), found)
+    assert [event.type for event in found] == ["a", "slow", "slow", "b"]

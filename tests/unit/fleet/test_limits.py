@@ -8,7 +8,7 @@ import pytest
 
 from celery_sentinel import catalogue
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import labels
+from celery_sentinel.fleet import answers, labels
 from tests.unit.fleet.stage import QUEUE, TASK, Stage
 
 OTHER = "__other__"
@@ -140,3 +140,56 @@ def test_given_a_strange_name_then_its_label_is_clean_everywhere(given: str, exp
     assert received == {(expected, QUEUE): 1, (TASK, expected): 2}
     play.beat(given)
     assert (expected,) in play.children(catalogue.WORKER_UP)
+
+
+def test_given_exceptions_of_many_tasks_then_all_of_them_together_have_a_limit() -> None:
+    """A hundred for each name, in each queue, would be millions."""
+    play = limited(series=3, exceptions=2)
+    for name in ("a", "b", "c"):
+        for exception in ("KeyError()", "ValueError()", "KeyError()"):
+            play.received(uuid := str(uuids.uuid4()), name=name)
+            play.ended("failed", uuid, exception=exception)
+    failed = {(k[0], k[2]): n for k, n in play.children(catalogue.TASK_FAILED).items()}
+    assert failed == {
+        ("a", "KeyError"): 2,
+        ("a", "ValueError"): 1,
+        ("b", "KeyError"): 2,
+        ("b", OTHER): 1,
+        ("c", OTHER): 3,
+    }
+    assert play.value(catalogue.LABEL_OVERFLOW, "exception") == 4
+
+
+def test_given_long_labels_then_a_series_takes_the_room_of_several() -> None:
+    """The limit of series is one on the bytes of an exposition."""
+    play = limited(series=6)
+    for name in ("a" * 40, "b" * 200, "c" * 200, "d"):
+        run(play, name=name)
+    names = {labels[0] for labels in play.children(catalogue.TASK_SUCCEEDED)}
+    assert names == {"a" * 40, "b" * 200, "c" * 200, OTHER}
+
+
+@pytest.mark.parametrize(
+    ("uuid", "kept"),
+    [("x" * 255, True), ("x" * 256, False), ("\U0001f600" * 64, True), ("é" * 65, False)],
+)
+def test_given_a_long_id_then_it_is_kept_only_up_to_a_length(uuid: str, kept: bool) -> None:
+    """A character beyond ASCII makes each character of an id up to four bytes."""
+    play = Stage()
+    play.received(uuid)
+    assert (uuid in play.fleet.records.by_id) is kept
+    assert play.value(catalogue.EVENTS_REJECTED, "malformed") == (0 if kept else 1)
+
+
+def test_given_workers_that_consume_queues_without_end_then_each_name_is_kept_once() -> None:
+    """Thousands of workers may name thousands; what has no place is ``__other__``."""
+    play = limited(queues=2)
+    play.answer("w1@a", queues=tuple(f"q{n}" for n in range(answers.MOST_QUEUES + 5)))
+    play.answer("w2@a", queues=(f"q{1:d}", "new"))
+    first, second = play.worker("w1@a").queues, play.worker("w2@a").queues
+    assert first is not None
+    assert second is not None
+    assert first[:3] == ("q0", "q1", OTHER)
+    assert len(first) == answers.MOST_QUEUES
+    assert second == ("q1", OTHER)
+    assert second[0] is first[1]
