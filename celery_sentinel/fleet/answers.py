@@ -61,7 +61,7 @@ class Answers:
         Only the workers ``among`` were asked, or all; of those the silent ones are noted.
         """
         by_hostname = {labels.clean(reading.hostname): reading for reading in found}
-        self._losses.new_round(now)
+        self._losses.new_round(now, self._workers)
         for hostname, reading in by_hostname.items():
             worker = self._workers.find(hostname)
             if worker is not self._workers.overflowed and not _is_anothers(reading, worker):

@@ -94,6 +94,11 @@ class Ledger:
         self._excuses: dict[str, int] = {}
         self._totals: dict[str, int] | None = None  # of eventless names, where their excuse is 0
 
+    @property
+    def kept(self) -> int:
+        """How many names are remembered."""
+        return len(self._totals) if self._totals else 0
+
     def reset(self) -> None:
         """Start afresh with the next heartbeat: what comes does not add up with what was."""
         self.starts.clear()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from celery_sentinel.fleet import labels, ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from celery_sentinel import events, readings
     from celery_sentinel.fleet.series import SeriesTable
     from celery_sentinel.fleet.worker import Worker
@@ -15,7 +17,9 @@ HEARD_LATELY = 3600.0  # seconds; a name of which no task-received came for so l
 ROUNDS_AWAITED = 3  # polls; a worker that answers none of them does not answer at all
 SETTLED_AFTER = 5.0  # seconds after its last word in which events of a process may still come
 ONE_AT_A_TIME = frozenset({"prefork", "solo"})
+MAX_COUNT = 2**63
 MAX_NAMES = 5000  # in one answer; an application has some hundreds
+MAX_KEPT = 200_000  # eventless names in all accounts together; beyond it answers are not taken
 
 
 class Losses:
@@ -31,6 +35,7 @@ class Losses:
         self._patience = ROUNDS_AWAITED * poll_interval
         self._heard: dict[str, float] | None = None
         self._now = 0.0
+        self._room = MAX_KEPT
 
     def beat(self, worker: Worker, event: events.Event, processed: int, now: float) -> None:
         """Take what a heartbeat, or a goodbye, counts; monotonic ``now`` is its receipt."""
@@ -48,9 +53,11 @@ class Losses:
         if not worker.unexplained_progress:
             _add(worker, account.judge(now, patience=self._patience))
 
-    def new_round(self, now: float) -> None:
+    def new_round(self, now: float, fleet: Iterable[Worker]) -> None:
         """Note that answers to a poll are about to come."""
         self._heard, self._now = None, now
+        accounts = (account for worker in fleet for account in worker.ledgers.values())
+        self._room = MAX_KEPT - sum(account.kept for account in accounts)
 
     def answered(self, worker: Worker, reading: readings.WorkerReading, now: float) -> None:
         """Take what an answer counts by name."""
@@ -58,14 +65,13 @@ class Losses:
         started, clock = reading.started, reading.clock
         if account is None or started is None or clock is None or reading.answers > 1:
             return
-        if len(started) <= MAX_NAMES and all(0 <= count < 2**63 for count in started.values()):
-            account.answered(
-                clock,
-                sum(started.values()),
-                self._eventless(started),
-                now,
-                slack=_slack(worker, worker.concurrency),
-            )
+        if len(started) > MAX_NAMES or not all(0 <= n < MAX_COUNT for n in started.values()):
+            return
+        eventless = self._eventless(started)
+        if len(eventless) <= self._room + account.kept:
+            self._room -= len(eventless) - account.kept
+            slack = _slack(worker, worker.concurrency)
+            account.answered(clock, sum(started.values()), eventless, now, slack=slack)
 
     def end(self, worker: Worker, pid: int | None) -> None:
         """Close the account of a process that is no more."""
@@ -83,8 +89,8 @@ class Losses:
         """Return the names that no worker's task-received has carried lately."""
         heard = self._heard_names()
         found = []
-        for name, total in started.items():
-            last = heard.get(labels.clean(name))
+        for name, total in zip(map(labels.clean, started), started.values(), strict=True):
+            last = heard.get(name)
             if last is None or last < self._now - HEARD_LATELY:
                 found.append(ledger.Eventless(name, total, last is not None))
         return found

@@ -9,6 +9,7 @@ import pytest
 
 from celery_sentinel import catalogue, readings
 from celery_sentinel.config import schema
+from celery_sentinel.fleet import losses
 from tests.unit.fleet import stage
 
 if TYPE_CHECKING:
@@ -436,6 +437,24 @@ def test_an_answer_of_two_workers_is_not_taken(play: stage.Stage, process: Proce
             ]
         )
     assert _missed(play) == 0
+
+
+def test_names_of_all_accounts_together_are_bounded(
+    play: stage.Stage, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the bound an answer is not taken; names that stay need no more room."""
+    monkeypatch.setattr(losses, "MAX_KEPT", 30)
+    other = Process(play, "w2@host")
+    other.run()
+    other.beat()
+    many = {f"n{n}": 1 for n in range(20)}
+    for _ in range(3):
+        process.beat()
+        process.answer(many)
+        other.beat()
+        other.answer(many)
+    kept = [play.worker(name).ledgers[PID].kept for name in (stage.WORKER, "w2@host")]
+    assert kept == [20, 0]
 
 
 def _total_after_patience(play: stage.Stage, processes: Iterable[Process]) -> float | None:
