@@ -27,10 +27,12 @@ class BrokerError(SentinelError):
     """The broker cannot be reached or was lost; the receiver tries again.
 
     ``reason`` is the value of the ``reason`` label on
-    ``celery_sentinel_stream_gaps_total``.
+    ``celery_sentinel_stream_gaps_total``. ``since`` is the monotonic time until which
+    everything is known to have been heard; None is the moment of the error.
     """
 
-    def __init__(self, message: str, *, reason: str = "error") -> None:
+    def __init__(self, message: str, *, reason: str = "error", since: float | None = None) -> None:
         # What a server says may be of any length, and is shown in logs and pages.
         super().__init__(message if len(message) <= LONGEST else message[: LONGEST - 1] + "…")
         self.reason = reason
+        self.since = since

@@ -40,6 +40,7 @@ class Receiver:
         self._source = source
         self._fleet = fleet
         self._connection = connection
+        self._connection.durable = source.durable
         self._scrub = scrub
         self._jitter = jitter or random.Random()  # noqa: S311 -- spreads reconnects, no secret
         self._stopping = threading.Event()
@@ -73,12 +74,26 @@ class Receiver:
                 if batch:
                     apply(batch, now, wall())
                 if now - self._ticked_at >= TICK:
-                    self._ticked_at = now
-                    self._fleet.tick(now, wall(), listening=True)
+                    self._tick(now, wall())
         except errors.BrokerError as error:
             self._broken(error)
         except Exception as error:  # noqa: BLE001 -- a library's own; the stream must go on
             self._broken(self._unforeseen(error))
+
+    def _tick(self, now: float, wall: float) -> None:
+        """Look at what only time brings; raise if the subscription seems to be dead."""
+        self._ticked_at = now
+        self._fleet.tick(now, wall, listening=True, alive_at=self._source.heard_at)
+        if self._source.overflowed():
+            self._connection.overflowed()
+            self._log.warning("durable_queue_overflowed", broker=self._connection.url)
+        deaf_since = self._fleet.deaf_since(now)
+        if deaf_since is not None:
+            raise errors.BrokerError(
+                f"no event for {now - deaf_since:.0f} s from workers that beat",
+                reason="watchdog",
+                since=deaf_since,
+            )
 
     def _rest(self) -> None:
         """Wait before the next attempt if the stream was short-lived: a broker may hang up at once.
@@ -99,12 +114,15 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 -- a library's own; we try for ever
             return self._retry_later(self._unforeseen(error))
         now = time.monotonic()
-        gap = self._connection.connected(now, time.time())
+        kept = self._source.kept
+        gap = self._connection.connected(now, time.time(), kept=kept)
         self._fleet.resubscribed(now)
         self._connected_at = now
         where = {"broker": self._connection.url}
         if gap is None:
             self._log.info("broker_connected", **where)
+        elif kept:
+            self._log.info("broker_resumed", away_seconds=round(gap, 3), **where)
         else:
             self._log.warning("broker_reconnected", gap_seconds=round(gap, 3), **where)
         return True
@@ -126,7 +144,9 @@ class Receiver:
         known = connection.last_error is not None
         news = "broker_lost" if connection.up else "broker_unreachable"
         text = self._scrub(str(error))
-        connection.lost(time.monotonic(), time.time(), reason=error.reason, error=text)
+        connection.lost(
+            time.monotonic(), time.time(), reason=error.reason, error=text, since=error.since
+        )
         if not known:
             self._log.warning(news, broker=connection.url, error=text)
 

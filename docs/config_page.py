@@ -84,6 +84,9 @@ MEANINGS: Mapping[str, str] = {
     "unacknowledged messages are known, and queues nobody named. Without a user in it the "
     "broker's own is taken; `https` certificates are verified, with `broker.tls.ca_file` if "
     "given.",
+    "broker.durable_events": "On RabbitMQ: keep the events in a named, durable queue while the "
+    "daemon is away, so that a restart loses none. [What it costs](durable-events.md) the broker. "
+    "With any other broker it does nothing, and `check-config` says so.",
     "result_backend": "Where Celery keeps results; it is only watched for being there.",
     "result_backend.url": "The application's `result_backend`: `redis`, `rediss`, `redis+socket`, "
     "`sentinel`, `rpc`, or `db+` and a SQLAlchemy URL, whose driver must be installed.",
@@ -106,7 +109,12 @@ MEANINGS: Mapping[str, str] = {
     "events.queue_ttl": "On RabbitMQ, how long an event waits for us before the broker drops "
     "it; at most 49d. On kombu's other transports, how long an abandoned queue of ours stays.",
     "events.queue_max_bytes": "On RabbitMQ, how large our queue may grow before the broker "
-    "drops the oldest events.",
+    "drops the oldest events. Only the bodies count.",
+    "events.queue_name": "With `broker.durable_events`, the end of the queue's name, "
+    "PREFIX`.sentinel.`NAME; no two daemons may share one. By default the host's name, so set it "
+    "where that changes with each start.",
+    "events.durable_for": "With `broker.durable_events`, how long the queue and each event in it "
+    "wait for the daemon; at most 49d.",
     "queues": "Queue names beside those that events tell.",
     "queues.watch": "Queues that are known from the start. They cannot be ignored.",
     "queues.ignore": "Globs of queues that are not listed.",

@@ -4,44 +4,56 @@ from __future__ import annotations
 
 import contextlib
 import time
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import amqp
 from amqp import exceptions
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import amqp_frames, amqp_url, interface
+from celery_sentinel.brokers import (
+    amqp_frames,
+    amqp_own_queue,
+    amqp_receipts,
+    amqp_url,
+    inlet,
+    interface,
+)
 
 if TYPE_CHECKING:
     from celery_sentinel import events, wire
     from celery_sentinel.config import schema
 
 HEARTBEAT = 10  # seconds; RabbitMQ sends one each half of what was agreed
-QUEUE_EXPIRES = 60.0  # seconds an abandoned queue stays
-_FAILURES = (OSError, exceptions.AMQPError)
+GOODBYE_WITHIN = 1.0  # seconds for the server to take our last acknowledgement
+_FAILURES = (OSError, exceptions.AMQPError, errors.BrokerError)
 
 
 class AmqpStream:
-    """A queue bound to the event exchange, consumed without acknowledgements.
+    """A queue bound to the event exchange, consumed as raw frames.
 
     py-amqp connects, authenticates and declares; from then on its socket is read here, since
     the Message objects of py-amqp cost several times what decoding the events does. The queue
-    has our own time to live and byte limit rather than Celery's five seconds.
+    has our own time to live and byte limit rather than Celery's five seconds. A durable one is
+    acknowledged, after the events were applied; a private one needs no acknowledgements.
     """
 
     def __init__(self, config: schema.Config, decoder: wire.Decoder) -> None:
-        self._config = config
         self._addresses = amqp_url.addresses(config.broker)
+        self._cap = config.events.queue_max_bytes
+        self._queue = amqp_own_queue.OwnQueue(config)
+        self._receipts = amqp_receipts.Receipts()
         self._decoder = decoder
         self._connection: Any = None
-        self._socket: Any = None
+        self._inlet: inlet.Inlet | None = None
         self._frames = amqp_frames.FrameReader(decoder)
+        self._acknowledged: amqp_receipts.AcknowledgedFrames | None = None
         self._heartbeat = float(HEARTBEAT)
-        self._heard_at = self._beat_at = 0.0
-        self._behind = False
         self._more = False  # the last read left something that has arrived
+        self._beat_at = 0.0
         self._failure: errors.BrokerError | None = None
+        self._server_gone = False  # seen to be away since we were last connected
+        self.durable = self._queue.durable
+        self.kept = False
 
     def connect(self) -> None:
         """Connect to the first broker of the list that answers, declare, bind and consume."""
@@ -51,7 +63,10 @@ class AmqpStream:
             try:
                 self._open(arguments)
             except _FAILURES as error:
-                self.close()
+                self._connection, connection = None, self._connection
+                if connection is not None:
+                    connection.collect()
+                self._server_gone |= _is_away(error)
                 failures.append(f"{arguments['host']}: {amqp_url.text_of(error)}")
             else:
                 return
@@ -67,92 +82,100 @@ class AmqpStream:
             client_properties={"product": "celery-sentinel"},
         )
         connection.connect()
-        exchange = self._config.events.exchange
-        self._declare_exchange(exchange)
-        channel = connection.channel()
-        queue = f"{self._config.events.queue_prefix}.sentinel.{uuid.uuid4()}"
-        channel.queue_declare(
-            queue, exclusive=True, auto_delete=True, arguments=self._queue_arguments()
-        )
-        channel.queue_bind(queue, exchange, "#")
-        channel.basic_consume(queue, no_ack=True)
+        consumed = self._queue.consume(connection)
         self._heartbeat = float(connection.heartbeat or 0)
-        self._socket = connection.transport.sock
-        self._socket.settimeout(interface.READ_TIMEOUT)
-        leftover = connection.transport._read_buffer  # noqa: SLF001 -- read ahead of us
-        self._frames = amqp_frames.FrameReader(self._decoder, bytes(leftover))
-        self._heard_at = self._beat_at = time.monotonic()
-        self._behind = False
-
-    def _declare_exchange(self, exchange: str) -> None:
-        """Declare the event exchange as Celery does, unless it is there already.
-
-        Asking first keeps a user without the right to configure it able to listen.
-        """
-        try:
-            self._connection.channel().exchange_declare(exchange, "topic", passive=True)
-        except exceptions.NotFound:
-            self._connection.channel().exchange_declare(
-                exchange, "topic", durable=True, auto_delete=False
+        self._inlet = inlet.Inlet(connection.transport.sock)
+        self._beat_at = time.monotonic()
+        leftover = bytes(connection.transport._read_buffer)  # noqa: SLF001 -- read ahead of us
+        if self.durable:
+            self._frames = self._acknowledged = amqp_receipts.AcknowledgedFrames(
+                self._decoder,
+                leftover,
+                receipts=self._receipts,
+                consumed=consumed,
+                cap=self._cap,
             )
+        else:
+            self._frames = amqp_frames.FrameReader(self._decoder, leftover)
+        # Celery marks events as transient: a broker that was away has forgotten them.
+        self.kept = consumed.existed and not self._server_gone
+        self._server_gone = False
 
-    def _queue_arguments(self) -> dict[str, int]:
-        settings = self._config.events
-        return {
-            "x-message-ttl": int(settings.queue_ttl * 1000),
-            "x-expires": int(QUEUE_EXPIRES * 1000),
-            "x-max-length-bytes": settings.queue_max_bytes,
-        }
+    @property
+    def heard_at(self) -> float:
+        """When bytes last came (monotonic), heartbeats of the server among them."""
+        return self._inlet.heard_at if self._inlet else 0.0
 
-    def read(self) -> list[events.Event]:
-        """Return the events of one read of at most 256 KiB."""
-        found: list[events.Event] = []
-        if self._failure is not None:
-            raise self._failure  # what came before it has been returned
-        if self._socket is None:
-            raise errors.BrokerError("not connected")
-        try:
-            data = b"" if self._more else self._socket.recv(interface.RECEIVE_BYTES)
-        except TimeoutError:
-            data = None
-        except OSError as error:
-            raise errors.BrokerError(amqp_url.text_of(error), reason=self._reason()) from error
-        if data == b"" and not self._more:
-            raise errors.BrokerError("closed by the server", reason=self._reason())
-        try:
-            self._more = self._frames.feed(data or b"", found)
-        except errors.BrokerError as error:
-            self._failure = error
-        self._keep_alive(heard=bool(data))
-        self._behind = self._more or len(data or b"") == interface.RECEIVE_BYTES
+    def overflowed(self) -> bool:
+        """Tell, once, that what waited in the durable queue had filled it."""
+        frames = self._acknowledged
+        found = frames is not None and frames.overflowed
+        if frames is not None and found:
+            frames.overflowed = False
         return found
 
-    def _keep_alive(self, *, heard: bool) -> None:
-        """Send our heartbeat when it is due, and miss the server's."""
+    def read(self) -> list[events.Event]:
+        """Return the events of at most 256 KiB."""
+        if self._failure is not None:
+            raise self._failure  # what came before it has been returned
+        if self._inlet is None:
+            raise errors.BrokerError("not connected")
+        found: list[events.Event] = []
+        try:
+            # What was returned before has been applied by now.
+            self._acknowledge(self._inlet, at_least=amqp_receipts.ACK_EACH)
+            data = b"" if self._more else self._inlet.read()
+        except errors.BrokerError as error:
+            self._failure = error
+            raise
+        try:
+            self._more = self._frames.feed(data or b"", found)
+            self._keep_alive(self._inlet, quiet=data is None)
+        except errors.BrokerError as error:
+            self._failure = error
+        return found
+
+    def _acknowledge(self, line: inlet.Inlet, *, at_least: int = 1) -> None:
+        if self._acknowledged is not None:
+            frame = self._acknowledged.acknowledgement(at_least=at_least)
+            if frame:
+                line.send(frame)
+
+    def _keep_alive(self, line: inlet.Inlet, *, quiet: bool) -> None:
+        """Send what is due in a quiet moment, our heartbeat too, and miss the server's."""
         now = time.monotonic()
-        if heard:
-            self._heard_at = now
+        if quiet:
+            self._acknowledge(line)
         if not self._heartbeat:
             return
-        if now - self._heard_at > 2 * self._heartbeat:
-            raise errors.BrokerError("no heartbeat from the server", reason="watchdog")
+        if quiet and now - line.heard_at > 2 * self._heartbeat:
+            raise errors.BrokerError(
+                "no heartbeat from the server", reason="watchdog", since=line.heard_at
+            )
         if now - self._beat_at >= self._heartbeat / 2:
             self._beat_at = now
-            try:
-                self._socket.sendall(amqp_frames.HEARTBEAT)
-            except OSError as error:
-                raise errors.BrokerError(amqp_url.text_of(error)) from error
-
-    def _reason(self) -> str:
-        return "slow_consumer" if self._behind else "error"
+            line.send(amqp_frames.HEARTBEAT)
 
     def close(self) -> None:
         """Drop the connection, with a word of goodbye to the server where it still listens."""
-        connection, socket = self._connection, self._socket
-        self._connection = self._socket = self._failure = None
-        self._more = False
-        if socket is not None:
-            with contextlib.suppress(OSError):  # it may be gone already
-                socket.sendall(amqp_frames.CLOSE)
+        connection, line, failure = self._connection, self._inlet, self._failure
+        self._connection = self._inlet = self._failure = None
+        if line is not None and failure is None:
+            with contextlib.suppress(errors.BrokerError):  # it may be gone already
+                self._acknowledge(line)
+                line.send(amqp_frames.CLOSE)
+                if self.durable:
+                    line.finish(GOODBYE_WITHIN)
+        self._acknowledged, self._more = None, False
         if connection is not None:
             connection.collect()
+
+
+def _is_away(error: BaseException) -> bool:
+    """Tell whether a failure to connect means that the server does not run, or did not.
+
+    A time-out is the network's; what the server answers shows that it runs.
+    """
+    if isinstance(error, TimeoutError):
+        return False
+    return isinstance(error, OSError | exceptions.ConnectionForced)

@@ -134,10 +134,14 @@ class FrameReader:
         if self._arrived < size:
             return
         if self._arrived > self._decoder.max_message_bytes:
-            self._decoder.rejected["oversized"] += 1
-            self._size, self._parts = -1, []
+            self._skip()
         else:
             self._finish(b"".join(self._parts), out)
+
+    def _skip(self) -> None:
+        """Be done with a message that is too large to be read."""
+        self._decoder.rejected["oversized"] += 1
+        self._size, self._parts = -1, []
 
     def _finish(self, body: bytes, out: list[events.Event]) -> None:
         self._size, self._parts = -1, []

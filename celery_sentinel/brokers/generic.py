@@ -39,11 +39,13 @@ def why_no_events(broker: schema.Broker) -> str | None:
 class SilentStream:
     """The stream of a broker that carries no events: up while the broker can be asked."""
 
+    durable = kept = False
+
     def __init__(self, config: schema.Config, reason: str) -> None:
         self._reader = kombu_queues.KombuQueues(config)
         self._asked_for = config.queues.watch[:1]  # many a transport connects no sooner
         self._reason: str | None = reason
-        self._look_at = 0.0
+        self._look_at = self.heard_at = 0.0
 
     def connect(self) -> None:
         """Look whether the broker is there; say at the first time what is missing."""
@@ -51,7 +53,8 @@ class SilentStream:
             logs.get(__name__).warning("events_impossible", reason=self._reason)
             self._reason = None
         self._reader.read(self._asked_for)
-        self._look_at = time.monotonic() + LOOK_EACH
+        self.heard_at = time.monotonic()
+        self._look_at = self.heard_at + LOOK_EACH
 
     def read(self) -> list[events.Event]:
         """Return nothing, after a moment; look now and then whether the broker is still there."""
@@ -60,15 +63,25 @@ class SilentStream:
         time.sleep(interface.READ_TIMEOUT)
         return []
 
+    def overflowed(self) -> bool:
+        """Tell that nothing was kept that could have been too much."""
+        return False
+
     def close(self) -> None:
         """Drop the connection."""
         self._reader.close()
 
 
 class KombuStream:
-    """A kombu consumer on the event exchange; message bodies are decoded by wire.py."""
+    """A kombu consumer on the event exchange; message bodies are decoded by wire.py.
+
+    Most transports have no sign of life but their messages; so each read without an error is one.
+    """
+
+    durable = kept = False
 
     def __init__(self, config: schema.Config, decoder: wire.Decoder) -> None:
+        self.heard_at = 0.0
         self._config = config
         self._decoder = decoder
         self._found: list[events.Event] = []
@@ -120,7 +133,10 @@ class KombuStream:
         except TimeoutError:
             pass
         except self._failures() as error:
-            raise errors.BrokerError(str(error) or type(error).__name__) from error
+            raise errors.BrokerError(
+                str(error) or type(error).__name__, since=self.heard_at or None
+            ) from error
+        self.heard_at = time.monotonic()
         return self._found
 
     def _on_message(self, message: Any) -> None:
@@ -130,6 +146,10 @@ class KombuStream:
             self._found,
             content_type=message.content_type or "",
         )
+
+    def overflowed(self) -> bool:
+        """Tell that nothing was kept that could have been too much."""
+        return False
 
     def close(self) -> None:
         """Cancel the consumer, which deletes its queue, and drop the connection."""

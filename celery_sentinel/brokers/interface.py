@@ -17,14 +17,32 @@ class EventStream(Protocol):
 
     ``connect`` and ``read`` raise ``errors.BrokerError`` when the broker cannot be reached or
     was lost; the stream may then be connected again. No method retries by itself: every break
-    is the caller's to count.
+    is the caller's to count. What ``read`` returned is taken as dealt with at the next call.
+
+    ``durable`` tells whether the broker keeps events while we are away, ``kept`` whether all of
+    them were there at the latest ``connect``.
     """
+
+    @property
+    def durable(self) -> bool:
+        """Whether the broker keeps events while we are away."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether it did before the latest ``connect``, as far as could be told then."""
+
+    @property
+    def heard_at(self) -> float:
+        """When the broker last gave a sign of life (monotonic)."""
 
     def connect(self) -> None:
         """Connect and subscribe; whatever connection there was is dropped first."""
 
     def read(self) -> list[events.Event]:
         """Return the events that have arrived; an empty list after a quiet moment."""
+
+    def overflowed(self) -> bool:
+        """Tell, once, that there had been more to keep than the broker was to keep."""
 
     def close(self) -> None:
         """Drop the connection; may be called twice."""

@@ -11,11 +11,9 @@ import redis
 from redis import backoff, retry
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import interface, redis_nodes, redis_url
+from celery_sentinel.brokers import inlet, interface, redis_nodes, redis_url
 
 if TYPE_CHECKING:
-    import socket
-
     from celery_sentinel import events, wire
     from celery_sentinel.config import schema
 
@@ -38,6 +36,8 @@ class RedisStream:
     PubSub is not used, since it reconnects in silence and loses events unseen.
     """
 
+    durable = kept = False  # Redis keeps nothing for who is away
+
     def __init__(self, config: schema.Config, decoder: wire.Decoder) -> None:
         self._nodes = redis_nodes.Nodes(config.broker)
         for address in self._nodes.addresses:
@@ -46,13 +46,11 @@ class RedisStream:
         self._decode = decoder.envelope
         self._rejected = decoder.rejected
         self._connection: redis.connection.AbstractConnection | None = None
-        self._socket: socket.socket | None = None
+        self._inlet: inlet.Inlet | None = None
         self._reader = hiredis.Reader()
         self._failure: errors.BrokerError | None = None
         self._early: list[events.Event] = []  # came while we were subscribing
-        self._heard_at = 0.0
         self._pinged_at: float | None = None
-        self._behind = False
         self._more = False  # the last read left replies that have arrived
         self._pending = 0  # bytes fed since the last reply that was whole
         self._repeats: OrderedDict[int, None] | None = None
@@ -85,14 +83,17 @@ class RedisStream:
         patterns, channels = redis_url.event_channels(self._config, address)
         connection.send_command("PSUBSCRIBE", *patterns)
         connection.send_command("SUBSCRIBE", *channels)
-        plug: socket.socket = connection._sock  # noqa: SLF001 -- there is no public way to it
-        self._socket = plug
+        plug = connection._sock  # noqa: SLF001 -- there is no public way to it
         self._reader, self._pending = hiredis.Reader(), 0
         self._confirm(plug, len(patterns) + len(channels))
-        plug.settimeout(interface.READ_TIMEOUT)
-        self._heard_at, self._pinged_at, self._behind = time.monotonic(), None, False
+        self._inlet, self._pinged_at = inlet.Inlet(plug), None
 
-    def _confirm(self, plug: socket.socket, awaited: int) -> None:
+    @property
+    def heard_at(self) -> float:
+        """When bytes last came (monotonic), answers to our PING among them."""
+        return self._inlet.heard_at if self._inlet else 0.0
+
+    def _confirm(self, plug: Any, awaited: int) -> None:
         """Read the answers to our subscriptions; a refusal (an ACL, say) is an error.
 
         The first subscription may bring events before the last is confirmed: they are kept.
@@ -117,22 +118,16 @@ class RedisStream:
             return found
         if self._failure is not None:
             raise self._failure  # what came before it has been returned
-        if self._socket is None:
+        if self._inlet is None:
             raise errors.BrokerError("not connected")
         if self._more:
             self._parse(b"", found)
             return found
-        try:
-            data = self._socket.recv(interface.RECEIVE_BYTES)
-        except TimeoutError:
-            self._check_alive()
+        data = self._inlet.read()
+        if data is None:
+            self._check_alive(self._inlet)
             return found
-        except OSError as error:
-            raise errors.BrokerError(str(error), reason=self._reason()) from error
-        if not data:
-            raise errors.BrokerError("closed by the server", reason=self._reason())
-        self._heard_at, self._pinged_at = time.monotonic(), None
-        self._behind = len(data) == interface.RECEIVE_BYTES
+        self._pinged_at = None
         self._parse(data, found)
         return found
 
@@ -186,31 +181,26 @@ class RedisStream:
             repeats.popitem(last=False)
         return True
 
-    def _check_alive(self) -> None:
+    def _check_alive(self, line: inlet.Inlet) -> None:
         """Ask a quiet server whether it is there; a half-open connection never answers."""
         now = time.monotonic()
         if self._pinged_at is not None:
             if now - self._pinged_at > PONG_WITHIN:
-                raise errors.BrokerError("no answer to PING", reason="watchdog")
-        elif now - self._heard_at > PING_AFTER:
+                raise errors.BrokerError(
+                    "no answer to PING", reason="watchdog", since=line.heard_at
+                )
+        elif now - line.heard_at > PING_AFTER:
             self._pinged_at = now
-            try:
-                self._send(_PING)
-            except OSError as error:
-                raise errors.BrokerError(str(error)) from error
+            line.send(_PING)
 
-    def _send(self, data: bytes) -> None:
-        assert self._socket is not None  # noqa: S101 -- for the type checker
-        self._socket.sendall(data)
-
-    def _reason(self) -> str:
-        """Blame ourselves for a closed connection when we were reading full buffers."""
-        return "slow_consumer" if self._behind else "error"
+    def overflowed(self) -> bool:
+        """Tell that nothing was kept that could have been too much."""
+        return False
 
     def close(self) -> None:
         """Drop the connection."""
         connection: Any = self._connection
-        self._connection = self._socket = self._failure = None
+        self._connection = self._inlet = self._failure = None
         self._early, self._more, self._pending = [], False, 0
         if connection is not None:
             connection.disconnect()

@@ -52,6 +52,11 @@ STREAM_GAP_SECONDS = _own_counter(
     unit="seconds",
     source="receiver",
 )
+STREAM_RESUMPTIONS = _own_counter(
+    name="celery_sentinel_stream_resumptions_total",
+    help="Breaks of the connection over which a durable queue kept the events: no gaps.",
+    source="receiver",
+)
 EVENT_LAG = _own_gauge(
     name="celery_sentinel_event_lag_seconds",
     help="Worst delay of a heartbeat in the last half minute, less its worker's clock skew.",

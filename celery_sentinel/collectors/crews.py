@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from celery_sentinel.collectors import portions
-from celery_sentinel.fleet.worker import State
-from celery_sentinel.fleet.workers import SOLO
+from celery_sentinel.fleet.worker import SOLO, State
 
 if TYPE_CHECKING:
     from celery_sentinel.fleet import model

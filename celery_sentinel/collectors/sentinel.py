@@ -33,6 +33,7 @@ def collect(fleet: model.Fleet, connection: stream.Stream) -> Iterator[samples.F
     yield _by(catalogue.STREAM_GAPS, dict(connection.gaps))
     gap_seconds = connection.gap_seconds(time.monotonic())
     yield samples.single(catalogue.STREAM_GAP_SECONDS, gap_seconds)
+    yield samples.single(catalogue.STREAM_RESUMPTIONS, connection.resumptions)
     yield samples.single(catalogue.EVENT_LAG, lag)
     yield samples.single(catalogue.LAST_EVENT, last)
     yield _by(catalogue.CONTROL_REQUESTS, dict(connection.control))

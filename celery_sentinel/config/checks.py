@@ -7,7 +7,7 @@ import itertools
 import math
 import pathlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from celery_sentinel import errors
 from celery_sentinel.config import addresses, durations, faults, objective_checks, schema, urls
@@ -33,6 +33,15 @@ def check(config: schema.Config, locate: Locate) -> None:
     _check_polling(config, locate)
     _check_buckets(config.tasks, locate)
     objective_checks.check(config, locate)
+
+
+def warnings(config: schema.Config) -> Iterator[str]:
+    """Yield what works but will not do what it seems to."""
+    if config.broker.durable_events and not urls.is_amqp(config.broker.url):
+        yield (
+            "broker.durable_events is on, but only RabbitMQ can keep events for us; while the "
+            f"daemon is away from {urls.scheme_of(config.broker.url)} they are lost"
+        )
 
 
 def _check_broker(broker: schema.Broker, locate: Locate) -> None:
@@ -148,6 +157,7 @@ def _check_telemetry_path(text: str, locate: Locate) -> None:
 def _check_durations(config: schema.Config, locate: Locate) -> None:
     positive = {
         ("events", "queue_ttl"): config.events.queue_ttl,
+        ("events", "durable_for"): config.events.durable_for,
         ("queues", "forget_after"): config.queues.forget_after,
         ("polling", "queues"): config.polling.queues,
         ("polling", "workers"): config.polling.workers,
@@ -159,10 +169,11 @@ def _check_durations(config: schema.Config, locate: Locate) -> None:
     for path, seconds in positive.items():
         if not seconds:
             raise faults.found(locate(path), path, "0", "a duration longer than 0")
-    path = ("events", "queue_ttl")
-    if config.events.queue_ttl > _LONGEST_QUEUE_TTL:
-        found = str(config.events.queue_ttl)
-        raise faults.found(locate(path), path, found, f"at most {_LONGEST_QUEUE_TTL}")
+    for name in ("queue_ttl", "durable_for"):
+        path = ("events", name)
+        seconds: durations.Seconds = getattr(config.events, name)
+        if seconds > _LONGEST_QUEUE_TTL:
+            raise faults.found(locate(path), path, str(seconds), f"at most {_LONGEST_QUEUE_TTL}")
 
 
 def _check_polling(config: schema.Config, locate: Locate) -> None:

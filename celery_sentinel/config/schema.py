@@ -43,13 +43,15 @@ class Broker(Section, frozen=True, kw_only=True):
     """Where the events come from. ``transport_options`` are those of kombu.
 
     ``management_url`` is RabbitMQ's management API, such as http://localhost:15672: with it
-    unacked messages are known, and queues nobody named.
+    unacked messages are known, and queues nobody named. With ``durable_events`` RabbitMQ keeps
+    the events in a named queue while the daemon is away.
     """
 
     url: str = "redis://localhost:6379/0"
     transport_options: dict[str, Any] = {}
     tls: Tls | None = None
     management_url: Text | None = None
+    durable_events: bool = False
 
 
 class ResultBackend(Section, frozen=True, kw_only=True):
@@ -78,13 +80,18 @@ class Log(Section, frozen=True, kw_only=True):
 
 
 class Events(Section, frozen=True, kw_only=True):
-    """The event stream; names follow Celery's ``event_exchange`` and ``event_queue_prefix``."""
+    """The event stream; names follow Celery's ``event_exchange`` and ``event_queue_prefix``.
+
+    ``queue_name`` and ``durable_for`` are of the queue that ``broker.durable_events`` asks for.
+    """
 
     enable: bool = True
     exchange: Text = "celeryev"
     queue_prefix: Text = "celeryev"
     queue_ttl: Seconds = Seconds(60)
-    queue_max_bytes: Count = 64 * 1024 * 1024
+    queue_max_bytes: Count = 128 * 1024 * 1024
+    queue_name: Text | None = None
+    durable_for: Seconds = Seconds(3600)
 
 
 class Queues(Section, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from celery_sentinel.fleet import (
     queues,
     records,
     series,
+    silence,
     tasks,
     wedge,
     workers,
@@ -56,6 +57,7 @@ class Fleet:
         self.failures = 0  # events whose application failed: a defect of ours
         self.last_failure: Exception | None = None
         self.last_event_at: float | None = None
+        self.silence = silence.Silence()
         self.queues = _queue_table(config)
         self.series = _series_table(config)
         audit = losses.Losses(self.series, poll_interval=config.polling.workers)
@@ -129,16 +131,24 @@ class Fleet:
                     self.failures += 1
                     self.last_failure = error
             self.last_event_at = wall
+            self.silence.heard_at = now
 
-    def tick(self, now: float, wall: float, *, listening: bool) -> None:
-        """Judge silences and sweep records; call about twice a second. Takes the lock."""
+    def tick(
+        self, now: float, wall: float, *, listening: bool, alive_at: float | None = None
+    ) -> None:
+        """Judge silences and sweep records; call about twice a second. Takes the lock.
+
+        ``alive_at`` is when the broker gave its last sign of life, None for this moment.
+        """
         with self.lock:
             stall = 0.0 if self._last_tick is None else now - self._last_tick
             if stall > STALL:
                 self.workers.excuse(now, stall)
+                self.silence.excuse(now, stall)
             self._last_tick = now
             self.tracker.now = now
-            self.workers.tick(now, listening=listening)
+            alive_at = now if alive_at is None else alive_at
+            self.workers.tick(now, listening=listening, alive_at=alive_at)
             self.records.sweep(now, wall)
             self.backlog.expire(now)
             self.answers.expire(now)
@@ -198,6 +208,12 @@ class Fleet:
         """Note that the stream stands again. Takes the lock."""
         with self.lock:
             self.workers.resubscribed(now)
+            self.silence.subscribed(now)
+
+    def deaf_since(self, now: float) -> float | None:
+        """Return since when we may be deaf (monotonic), None if we are not. Takes the lock."""
+        with self.lock:
+            return self.silence.suspicious_since(self.workers, now)
 
     def reconfigure(self, config: schema.Config) -> None:
         """Take over what can change while running: queue names, categories, objectives."""

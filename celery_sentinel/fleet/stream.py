@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal, get_args
 
-Reason = Literal["error", "watchdog", "slow_consumer"]
+Reason = Literal["error", "watchdog", "slow_consumer", "overflow"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
@@ -13,7 +13,9 @@ class Stream:
     """State of the event stream; written by the receiver and the poller, read by all.
 
     ``since`` is epoch seconds of the last change of ``up``; a gap runs from the loss of a
-    standing subscription to the next one, so a broker that was never reached is no gap.
+    standing subscription to the next one, so a broker that was never reached is no gap. With a
+    ``durable`` queue a break is a gap only if the queue turns out not to have kept everything;
+    else it is one of ``resumptions``.
     ``events_impossible`` says why the transport can carry no events, None where it can.
     ``visibility_timeout`` is in seconds, None on a broker that has none.
     """
@@ -26,31 +28,65 @@ class Stream:
         self.last_error: str | None = None
         self.events_impossible: str | None = None
         self.visibility_timeout: float | None = None
+        self.durable = False
+        self.resumptions = 0
         self.gaps: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.rejected: Counter[str] = Counter()
         self.salvaged: Counter[str] = Counter()
         self.control: Counter[str] = Counter(asked=0, failed=0)
         self.failures: Counter[str] = Counter()
+        self._connected_at = float("-inf")
+        self._away: tuple[str, float] | None = None  # reason and start of a break not yet judged
+        self._last_away = 0.0
         # Seconds of the gaps that have ended, start of the one under way: replaced as one, so
         # that a reader in another thread never sees the first without the second.
         self._gap: tuple[float, float | None] = (0.0, None)
 
-    def connected(self, now: float, wall: float) -> float | None:
-        """Note that the subscription stands; return the length of the gap it ends, in seconds."""
-        ended, lost_at = self._gap
-        gap = None if lost_at is None else now - lost_at
-        self._gap = (ended + (gap or 0.0), None)
-        self.up, self.since, self.last_error = True, wall, None
-        return gap
+    def connected(self, now: float, wall: float, *, kept: bool = False) -> float | None:
+        """Note that the subscription stands; return how long it did not, None at the first time.
 
-    def lost(self, now: float, wall: float, *, reason: str, error: str) -> None:
-        """Note that the subscription broke, or could not be made (then it is no new gap)."""
+        ``kept`` says that the durable queue was there all the while.
+        """
+        ended, lost_at = self._gap
+        away = None if lost_at is None else now - lost_at
+        if self._away is not None:
+            (reason, lost_at), self._away = self._away, None
+            away = self._last_away = now - lost_at
+            self.resumptions += kept
+            self.gaps[reason] += not kept
+            self._gap = (ended + (0.0 if kept else away), None)
+        else:
+            self._gap = (ended + (away or 0.0), None)
+        self._connected_at = now
+        self.up, self.since, self.last_error = True, wall, None
+        return away
+
+    def lost(
+        self, now: float, wall: float, *, reason: str, error: str, since: float | None = None
+    ) -> None:
+        """Note that the subscription broke, or could not be made (then it is no new gap).
+
+        ``since`` is until when all is known to have been heard, if that was before ``now``.
+        """
         self.last_error = error
         if self.up:
-            self.gaps[reason] += 1
-            self._gap = (self._gap[0], now)
+            start = now if since is None else min(now, max(since, self._connected_at))
+            if self.durable:
+                self._away = (reason, start)
+            else:
+                self.gaps[reason] += 1
+                self._gap = (self._gap[0], start)
         if self.up or self.since is None:
             self.up, self.since = False, wall
+
+    def overflowed(self) -> None:
+        """Note that the durable queue had been full: the latest absence is a gap after all.
+
+        How long that was is known only if it was not a restart of ours.
+        """
+        self.gaps["overflow"] += 1
+        self._gap = (self._gap[0] + self._last_away, self._gap[1])
+        self._last_away = 0.0
 
     def gap_seconds(self, now: float) -> float:
         """Return how long the stream has been broken in all, a gap under way included."""

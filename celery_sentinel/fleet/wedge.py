@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet.worker import State
-from celery_sentinel.fleet.workers import SOLO
+from celery_sentinel.fleet.worker import SOLO, State
 
 if TYPE_CHECKING:
     from celery_sentinel.fleet import queues

@@ -13,6 +13,8 @@ DEFAULT_INTERVAL = 2.0  # celery's heartbeat interval, until a worker announces 
 SILENCE_FLOOR = 10.0  # seconds
 INTERVALS_TO_SILENCE = 3
 SKEW_WINDOW = 64  # heartbeats
+SOLO = "solo"  # the pool whose only thread neither beats nor answers while it runs a task
+SOLO_PATIENCE = 900.0  # seconds; longer than most tasks
 
 
 class State(StrEnum):

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from celery_sentinel.fleet import labels, losses
-from celery_sentinel.fleet.worker import State, Worker
+from celery_sentinel.fleet.worker import SOLO, SOLO_PATIENCE, State, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,8 +18,7 @@ LAG_WINDOW = 30.0  # seconds
 PIDS_REMEMBERED = 8
 GOODBYE_MEMORY = 3600.0  # seconds; longer than any stale event takes, shorter than a day's fleet
 MAX_COUNT = 2**63
-SOLO = "solo"
-SOLO_PATIENCE = 900.0  # seconds; longer than most tasks
+PROOF = 0.4  # of its patience; the broker must have been there for so long of a worker's silence
 RETURN_PATIENCE = 60.0  # seconds; a worker waits up to half a minute between two attempts
 
 
@@ -234,22 +233,24 @@ class WorkerTable:
             self._on_idle(worker, worker.idle_at)
         worker.idle_at = now
 
-    def tick(self, now: float, *, listening: bool) -> None:
+    def tick(self, now: float, *, listening: bool, alive_at: float) -> None:
         """Judge the silent and forget the long gone; call at least once a second.
 
-        While we are not ``listening`` to the broker, silence is ours and proves nothing.
+        While we are not ``listening`` to the broker, silence is ours and proves nothing; and
+        as little if the broker itself, last heard ``alive_at``, fell silent with the worker.
         """
         for worker in list(self.by_hostname.values()):
-            silence = now - worker.last_heard
-            if silence > losses.SETTLED_AFTER and worker.state in {State.OFFLINE, State.LOST}:
+            quiet = now - worker.last_heard
+            if quiet > losses.SETTLED_AFTER and worker.state in {State.OFFLINE, State.LOST}:
                 self._losses.end_all(worker)
-            if worker.state is State.OFFLINE and not worker.running and silence > GOODBYE_MEMORY:
+            if worker.state is State.OFFLINE and not worker.running and quiet > GOODBYE_MEMORY:
                 del self.by_hostname[worker.hostname]
             elif now - worker.last_seen > self.forget_after:
                 self._on_lost(worker)
                 del self.by_hostname[worker.hostname]
-            elif silence > worker.patience and worker.state in {State.UP, State.UNHEARD}:
-                judged = listening and self._is_judged(worker, now)
+            elif quiet > worker.patience and worker.state in {State.UP, State.UNHEARD}:
+                proven = alive_at - worker.last_heard >= PROOF * worker.patience
+                judged = listening and proven and self._is_judged(worker, now)
                 self._fell_silent(worker, listening=judged)
         while self._lags and now - self._lags[0][0] > LAG_WINDOW:
             self._lags.popleft()
@@ -271,7 +272,8 @@ class WorkerTable:
         Not while a worker may be coming back after a gap; nor, for long, that of the pool solo,
         whose only thread neither beats nor answers while it runs a task.
         """
-        if worker.pool == SOLO and now - worker.last_heard < SOLO_PATIENCE:
+        quiet = now - worker.last_heard
+        if worker.pool == SOLO and quiet < SOLO_PATIENCE:
             return False
         since = now - self._resubscribed_at
         return worker.last_heard >= self._resubscribed_at or since > RETURN_PATIENCE

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 class HangsUp:
     """A source whose broker accepts us and hangs up at once."""
 
+    durable = kept = False
+    heard_at = 0.0
+
     def __init__(self) -> None:
         self.connected_at: list[float] = []
 
@@ -30,6 +33,10 @@ class HangsUp:
     def read(self) -> list[events.Event]:
         """Fail."""
         raise errors.BrokerError("closed by the server")
+
+    def overflowed(self) -> bool:
+        """Keep nothing."""
+        return False
 
     def close(self) -> None:
         """Do nothing."""

@@ -58,6 +58,7 @@ def test_settings_are_shown_without_secrets() -> None:
                 "password_less": True,
             },
             management_url="http://u:hunter5@host:15672",
+            durable_events=True,
         ),
         "ttl": schema.Seconds(300),
     }
@@ -73,6 +74,7 @@ def test_settings_are_shown_without_secrets() -> None:
             },
             "tls": None,
             "management_url": "http://u:***@host:15672",
+            "durable_events": True,
         },
         "ttl": "5m",
     }
