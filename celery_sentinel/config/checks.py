@@ -171,9 +171,9 @@ def _check_durations(config: schema.Config, locate: Locate) -> None:
             raise faults.found(locate(path), path, "0", "a duration longer than 0")
     for name in ("queue_ttl", "durable_for"):
         path = ("events", name)
-        seconds: durations.Seconds = getattr(config.events, name)
-        if seconds > _LONGEST_QUEUE_TTL:
-            raise faults.found(locate(path), path, str(seconds), f"at most {_LONGEST_QUEUE_TTL}")
+        held: durations.Seconds = getattr(config.events, name)
+        if held > _LONGEST_QUEUE_TTL:
+            raise faults.found(locate(path), path, str(held), f"at most {_LONGEST_QUEUE_TTL}")
 
 
 def _check_polling(config: schema.Config, locate: Locate) -> None:

@@ -89,7 +89,7 @@ class Events(Section, frozen=True, kw_only=True):
     exchange: Text = "celeryev"
     queue_prefix: Text = "celeryev"
     queue_ttl: Seconds = Seconds(60)
-    queue_max_bytes: Count = 128 * 1024 * 1024
+    queue_max_bytes: Count = 64 * 1024 * 1024
     queue_name: Text | None = None
     durable_for: Seconds = Seconds(3600)
 

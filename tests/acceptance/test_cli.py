@@ -150,6 +150,7 @@ def test_check_config_shows_no_secret(tmp_path: pathlib.Path) -> None:
         "transport_options": {"master_name": "m", "sentinel_kwargs": {"password": "***"}},
         "tls": None,
         "management_url": None,
+        "durable_events": False,
     }
     assert "hunter" not in done.stdout + done.stderr
 
@@ -239,3 +240,17 @@ def test_metrics_prints_a_page_of_tables() -> None:
     assert headings == [f"## {group.capitalize()}" for group in groups]
     assert [row.split("`")[1] for row in rows] == [metric.name for metric in catalogue.METRICS]
     assert {row.replace("\\|", "").count("|") for row in rows} == {7}
+
+
+def test_what_will_not_do_what_it_seems_to_is_a_warning(tmp_path: pathlib.Path) -> None:
+    """Durable events need RabbitMQ; elsewhere the configuration is valid, and doubtful."""
+    file = tmp_path / "sentinel.yml"
+    file.write_text("broker: {url: redis://localhost/0, durable_events: true}\n")
+    done = console.call("check-config", str(file))
+    assert done.returncode == 0
+    assert done.stderr == (
+        "celery-sentinel: warning: broker.durable_events is on, but only RabbitMQ can keep events "
+        "for us; while the daemon is away from redis they are lost\n"
+    )
+    file.write_text("broker: {url: amqp://localhost, durable_events: true}\n")
+    assert console.call("check-config", str(file)).stderr == ""

@@ -58,7 +58,10 @@ class Flood:
         self._amqp: Any = None
         if parts.scheme == "amqp":
             self._amqp = amqp.Connection(
-                f"{parts.hostname}:{parts.port}", virtual_host=unquote(parts.path[1:])
+                f"{parts.hostname}:{parts.port}",
+                virtual_host=unquote(parts.path[1:]),
+                # py-amqp gives up when the broker takes nothing for a second, as under a burst.
+                socket_settings={socket.TCP_USER_TIMEOUT: 60_000},
             )
             self._amqp.connect()
             self._channel = self._amqp.channel()
@@ -74,6 +77,11 @@ class Flood:
             channel = self._channel.channel_id
             self._plug.sendall(b"".join(_frames(body, channel) for body in bodies))
             self._channel.exchange_declare("amq.topic", "topic", passive=True)
+
+    def lose_bindings(self) -> None:
+        """Make the event exchange (RabbitMQ's) anew, with no queue bound to it."""
+        self._channel.exchange_delete("celeryev")
+        self._channel.exchange_declare("celeryev", "topic", durable=True, auto_delete=False)
 
     def close(self) -> None:
         """Close the connection."""

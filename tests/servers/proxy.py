@@ -43,6 +43,11 @@ class Proxy:
         for link in self._links:
             link.allowance = after
 
+    def inject(self, data: bytes, *, where: bytes) -> None:
+        """Say something to the server for the clients that have said ``where``."""
+        for link in self._links:
+            link.inject(data, where=where)
+
     def reset(self) -> None:
         """Answer both sides with RST."""
         for link in self._links:
@@ -83,6 +88,7 @@ class _Link:
         self.allowance: int | None = None
         self._proxy = proxy
         self._swallowing = self._closed = False
+        self._said = b""
         self._ends = client, server
         for source, sink in ((client, server), (server, client)):
             threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
@@ -91,6 +97,11 @@ class _Link:
         """Drop what comes from now on; tell whether the connection stood."""
         self._swallowing = True
         return not self._closed
+
+    def inject(self, data: bytes, *, where: bytes) -> None:
+        """Say something to the server if the client has said ``where``."""
+        if where in self._said and not self._closed:
+            self._ends[1].sendall(data)
 
     def close(self, *, reset: bool = False) -> None:
         """Close both ends."""
@@ -107,6 +118,8 @@ class _Link:
         with contextlib.suppress(OSError):
             while data := source.recv(_CHUNK):
                 time.sleep(self._proxy.delay)
+                if source is self._ends[0] and len(self._said) < _CHUNK:
+                    self._said += data
                 if sink is self._ends[0] and self.allowance is not None:
                     data = data[: self.allowance]
                     self.allowance -= len(data)

@@ -46,3 +46,32 @@ def test_given_two_breaks_then_their_lengths_add_up() -> None:
         seen.append(connection.gap_seconds(begin + 30))
     assert seen == [0.0, 20.0, 90.0, 110.0]
     assert connection.gaps["watchdog"] == 2
+
+
+def test_a_gap_begins_when_all_was_last_heard() -> None:
+    """The time in which we were deaf without knowing is part of it, since the subscription."""
+    connection = new()
+    connection.connected(100.0, 1000.0)
+    connection.lost(120.0, 1020.0, reason="watchdog", error="silent", since=105.0)
+    assert connection.gap_seconds(121.0) == 16.0
+    assert connection.connected(125.0, 1025.0) == 20.0
+    connection.lost(130.0, 1030.0, reason="error", error="reset", since=105.0)
+    assert connection.gap_seconds(131.0) == 26.0
+
+
+def test_a_break_that_a_durable_queue_bridges_is_no_gap() -> None:
+    """It is a resumption; what was not kept is a gap of its whole length, told afterwards."""
+    connection = new()
+    connection.durable = True
+    connection.connected(0.0, 1000.0)
+    connection.lost(10.0, 1010.0, reason="error", error="reset")
+    assert connection.gap_seconds(15.0) == 0.0
+    assert connection.connected(20.0, 1020.0, kept=True) == 10.0
+    assert (connection.resumptions, sum(connection.gaps.values())) == (1, 0)
+    connection.overflowed()
+    assert connection.gaps["overflow"] == 1
+    assert connection.gap_seconds(30.0) == 10.0
+    connection.lost(40.0, 1040.0, reason="watchdog", error="silent")
+    assert connection.connected(45.0, 1045.0, kept=False) == 5.0
+    assert (connection.resumptions, connection.gaps["watchdog"]) == (1, 1)
+    assert connection.gap_seconds(50.0) == 15.0

@@ -1,0 +1,1 @@
+"""The event stream under bad networks, bursts and absences."""
