@@ -35,12 +35,13 @@ def check(config: schema.Config, locate: Locate) -> None:
     objective_checks.check(config, locate)
 
 
-def warnings(config: schema.Config) -> Iterator[str]:
+def doubts(config: schema.Config, locate: Locate) -> Iterator[str]:
     """Yield what works but will not do what it seems to."""
     if config.broker.durable_events and not urls.is_amqp(config.broker.url):
+        path = ("broker", "durable_events")
         yield (
-            "broker.durable_events is on, but only RabbitMQ can keep events for us; while the "
-            f"daemon is away from {urls.scheme_of(config.broker.url)} they are lost"
+            f"{locate(path)}: {faults.dotted(path)} is on, but only RabbitMQ can keep events for "
+            f"us; while the daemon is away from {urls.scheme_of(config.broker.url)} they are lost"
         )
 
 

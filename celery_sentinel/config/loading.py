@@ -53,7 +53,8 @@ def read(
         return _place(tree, where)
 
     checks.check(config, locate)
-    return Loaded(config, locate, tuple(objective_doubts.of(config, locate)))
+    doubts = (*checks.doubts(config, locate), *objective_doubts.of(config, locate))
+    return Loaded(config, locate, doubts)
 
 
 def _node(value: object, place: str) -> document.Node:

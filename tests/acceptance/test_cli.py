@@ -249,8 +249,8 @@ def test_what_will_not_do_what_it_seems_to_is_a_warning(tmp_path: pathlib.Path) 
     done = console.call("check-config", str(file))
     assert done.returncode == 0
     assert done.stderr == (
-        "celery-sentinel: warning: broker.durable_events is on, but only RabbitMQ can keep events "
-        "for us; while the daemon is away from redis they are lost\n"
+        f"celery-sentinel: warning: {file}:1: broker.durable_events is on, but only RabbitMQ "
+        "can keep events for us; while the daemon is away from redis they are lost\n"
     )
     file.write_text("broker: {url: amqp://localhost, durable_events: true}\n")
     assert console.call("check-config", str(file)).stderr == ""
