@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from celery_sentinel import errors, wire
-from celery_sentinel.brokers import redis
+from celery_sentinel.brokers import inlet, redis
 from celery_sentinel.config import schema
 from tests.unit.wire import published
 
@@ -34,7 +34,8 @@ class Link:
         self.decoder = wire.Decoder()
         self.stream = redis.RedisStream(schema.Config(), self.decoder)
         ours, self.server = socket.socketpair()
-        self.stream._socket = ours  # noqa: SLF001 -- to connect takes a server that subscribes us
+        self.ours = ours
+        self.stream._inlet = inlet.Inlet(ours)  # noqa: SLF001 -- to connect takes a server
 
     def types(self) -> list[str]:
         """Return the types of the events of one read."""
@@ -45,7 +46,7 @@ class Link:
 def link() -> Iterator[Link]:
     """Connect a stream."""
     made = Link()
-    with made.server, contextlib.closing(made.stream._socket):  # type: ignore[arg-type]  # noqa: SLF001
+    with made.server, contextlib.closing(made.ours):
         yield made
 
 
