@@ -9,6 +9,13 @@ missing=
 [ -x "$(command -v redis-server)" ] || missing="$missing redis-server"
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="$missing rabbitmq-server"
 [ -x "$(command -v promtool)" ] || missing="$missing prometheus"
+[ -x "$(command -v amtool)" ] || missing="$missing prometheus-alertmanager"
+# No servers, but what the runbooks call beside the servers' own tools.
+[ -x "$(command -v redis-cli)" ] || missing="$missing redis-tools"
+[ -x "$(command -v jq)" ] || missing="$missing jq"
+[ -x "$(command -v curl)" ] || missing="$missing curl"
+[ -x "$(command -v lsof)" ] || missing="$missing lsof"
+[ -x "$(command -v ps)" ] || missing="$missing procps"
 
 if [ -n "$missing" ]; then
     # shellcheck disable=SC2086 # one word for each package
