@@ -1,0 +1,1 @@
+"""The shipped examples for Alertmanager and Prometheus, tried with the real programs."""
