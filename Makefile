@@ -31,7 +31,7 @@ test: install servers ## check style, types and imports, then run every test
 
 install: $(venv)/installed-test ## create .venv with all that the tests need
 
-servers: ## install redis-server, rabbitmq-server and promtool when they are missing
+servers: ## install the servers and programs that the tests start, when they are missing
 	@scripts/install-servers.sh
 
 lint: $(venv)/installed-test ## check style and formatting
@@ -50,9 +50,10 @@ pytest: $(venv)/installed-test ## run the tests alone; PYTEST_ARGS="tests/unit" 
 fuzz: $(venv)/installed-test ## fuzz for FUZZ_SECONDS each whatever reads strangers' bytes
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(bin)/python -m pytest tests/fuzz
 
-docs: $(venv)/installed-demo ## write docs/metrics.md and docs/config.md from the code
+docs: $(venv)/installed-demo ## write docs/metrics.md, docs/config.md and the table in docs/alerting.md
 	$(bin)/celery-sentinel metrics --format markdown > docs/metrics.md
 	$(bin)/python docs/config_page.py > docs/config.md
+	$(bin)/python docs/alerts_table.py
 
 lock: $(bin)/python ## write requirements/ from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
 	$(install_lock) requirements/lock.txt

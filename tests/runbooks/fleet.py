@@ -14,79 +14,74 @@ from tests.servers import app, deadline, producer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests import conftest
-    from tests.servers import daemon, server
+    from tests.servers import server, worker
 
 QUEUE = "reports"
 DEAD = "reports.dead"
 TASK = "slow"
+# Where the commands of the environment are that runs the tests: celery and celery-sentinel.
+PATH = str(Path(sys.executable).parent)
+
 _PROJECT = Path(__file__).parents[2]
-_SECONDS = 60.0
-_READY_SECONDS = 30.0
+_COMMAND_SECONDS = 120.0
+_READY_SECONDS = 60.0
+# Celery waits for all of it when it asks everybody. People have slower fleets than this one.
+_PATIENCE = ("--timeout 5", "--timeout 2")
 
 
 class TroubledFleet:
-    """One broker, one prefork worker with both its slots taken, messages that wait.
+    """One prefork worker with both its slots taken, messages that wait, and dead letters.
 
     ``run`` executes a command as the runbooks' readers do: in bash, with the variables that
-    docs/runbooks/README.md tells them to set.
+    docs/runbooks/README.md tells them to set. ``environment`` adds to them.
     """
 
     def __init__(
         self,
         broker: server.Broker,
-        start_worker: conftest.StartWorker,
+        celery_worker: worker.CeleryWorker,
         *,
         environment: Mapping[str, str],
     ) -> None:
         self._broker = broker
-        self._config = {"broker_url": broker.url, "result_backend": "cache+memory://"}
         self._environment = environment
-        self._worker = start_worker(broker.url, queues=[QUEUE, "celery"])
-        self._task_id = self._occupy()
-
-    def run(self, command: str, sentinel: daemon.Daemon) -> subprocess.CompletedProcess[str]:
-        """Return what a command did; ``sentinel`` is the daemon that it may ask."""
-        return subprocess.run(
-            ["/bin/bash", "-eu", "-o", "pipefail", "-c", command],
-            env=self._variables(sentinel),
-            cwd=self._worker.directory,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
+        self._worker = celery_worker
+        self._task_id = self.fill()
+        deadline.wait_until(
+            lambda: self._task_id in celery_worker.log.read_text(),
+            _READY_SECONDS,
+            "a task is received",
         )
 
-    def heal(self) -> None:
-        """Bring a fleet that a command has changed back into its trouble."""
-        self._worker.kill()
-        with producer.Producer(self._broker.url) as client:
-            for queue in (QUEUE, DEAD, "celery"):
-                _purge(client, queue)
-        self._worker.start()
-        self._task_id = self._occupy()
-
-    def _occupy(self) -> str:
-        """Fill the worker, its prefetch, the queue and the dead-letter queue."""
+    def fill(self) -> str:
+        """Fill the worker, its queue and the dead letters; return the id of the first task."""
         with producer.Producer(self._broker.url) as client:
             first, *_ = [client.send(TASK, 600, queue=QUEUE).id for _ in range(20)]
             for _ in range(3):
                 client.send("quick", queue=DEAD)
-        deadline.wait_until(
-            lambda: first in self._worker.log.read_text(), _READY_SECONDS, "a task is received"
-        )
-        return first
+        return str(first)
 
-    def _variables(self, sentinel: daemon.Daemon) -> dict[str, str]:
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Return what a command did."""
+        return subprocess.run(
+            ["/bin/bash", "-eu", "-o", "pipefail", "-c", command.replace(*_PATIENCE)],
+            env=self._variables(),
+            cwd=self._worker.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_SECONDS,
+            check=False,
+        )
+
+    def _variables(self) -> dict[str, str]:
         return {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{PATH}:{os.environ['PATH']}",
             "PYTHONPATH": str(_PROJECT),
-            app.CONFIG_VARIABLE: json.dumps(self._config),
+            app.CONFIG_VARIABLE: json.dumps({"broker_url": self._broker.url}),
             "APP": app.__name__,
             "BROKER": self._broker.url,
-            "SENTINEL": sentinel.url,
             "WORKER": self._worker.hostname,
             "PID": str(self._worker.pid),
             "QUEUE": QUEUE,
@@ -95,8 +90,3 @@ class TroubledFleet:
             "TASK_ID": self._task_id,
             **self._environment,
         }
-
-
-def _purge(client: producer.Producer, queue: str) -> None:
-    with client.app.connection_for_write() as connection:
-        connection.SimpleQueue(queue).clear()

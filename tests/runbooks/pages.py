@@ -44,9 +44,8 @@ def blocks(*languages: str) -> list[Block]:
 def commands(*, changes: bool, broker: str) -> dict[str, Block]:
     """Return the shell commands to try on ``broker`` by their text, each once.
 
-    A command is a line with those that continue it. Where commands change something the whole
-    block is one, since its lines belong together. Those without a broker's mark are tried on
-    Redis.
+    Where commands change something the whole block is one, since its lines belong together.
+    Those without a broker's mark are tried on Redis.
     """
     chosen: dict[str, Block] = {}
     for block in blocks("sh"):
@@ -59,11 +58,10 @@ def commands(*, changes: bool, broker: str) -> dict[str, Block]:
 
 
 def split(text: str) -> list[str]:
-    """Divide a block into its commands; an indented line, or one after ``\\``, continues."""
+    """Divide a block into its commands: a line each, and those up to a closing quote."""
     found: list[str] = []
     for line in text.splitlines():
-        goes_on = found and (line.startswith((" ", "done")) or found[-1].endswith("\\\n"))
-        if goes_on:
+        if found and found[-1].count('"') % 2:
             found[-1] += f"{line}\n"
         elif line and not line.startswith("#"):
             found.append(f"{line}\n")

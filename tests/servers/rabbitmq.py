@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.servers import certificates
 
 # Debian's scripts on PATH insist on running as the user rabbitmq; these run as anybody.
-_SCRIPTS = Path("/usr/lib/rabbitmq/bin")
+SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 _LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
 _PROBE_SECONDS = 2.0
 MANAGEMENT = "rabbitmq_management"
@@ -98,8 +98,8 @@ class RabbitServer(server.Broker):
     def ctl(self, *arguments: str) -> str:
         """Run rabbitmqctl with ``arguments`` and return what it prints."""
         done = subprocess.run(
-            [str(_SCRIPTS / "rabbitmqctl"), "--quiet", *arguments],
-            env=self._environment(),
+            [str(SCRIPTS / "rabbitmqctl"), "--quiet", *arguments],
+            env=self.environment,
             cwd=self.directory,
             capture_output=True,
             text=True,
@@ -122,13 +122,13 @@ class RabbitServer(server.Broker):
         self._management_tls_port = ports.free_port()
 
     def _launch(self) -> process.Process:
-        binary = server.find_binary(str(_SCRIPTS / "rabbitmq-server"), package="rabbitmq-server")
+        binary = server.find_binary(str(SCRIPTS / "rabbitmq-server"), package="rabbitmq-server")
         mapper = server.find_binary("epmd", package="erlang-base")
         self._write_config()
         # The mapper shares the process group: it is paused and killed with the node.
         return process.Process(
             ["/bin/sh", "-c", f"{mapper} & exec {binary}"],
-            env=self._environment(),
+            env=self.environment,
             cwd=self.directory,
             log=self.log,
         )
@@ -177,8 +177,9 @@ class RabbitServer(server.Broker):
     def _file(self, suffix: str) -> Path:
         return self.directory / f"{self.name}.{suffix}"
 
-    def _environment(self) -> dict[str, str]:
-        """Return all that keeps this node apart from any other on the machine."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that keeps this node, and its tools, apart from any other on the machine."""
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "LC_ALL": "C.UTF-8",
