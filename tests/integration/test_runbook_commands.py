@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 from concurrent import futures
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from tests.runbooks import fleet, pages
 from tests.servers import alertmanager, daemon, rabbitmq, redis, worker
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 

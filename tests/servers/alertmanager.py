@@ -92,12 +92,12 @@ class Recorder:
         recorder = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - http.server's name
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 recorder._bodies.append((self.path.partition("?")[0], json.loads(body)))
                 self.do_GET()
 
-            def do_GET(self) -> None:  # noqa: N802 - http.server's name
+            def do_GET(self) -> None:
                 answer = b'{"errcode": 0, "access_token": "token"}'
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(answer)))

@@ -118,11 +118,7 @@ def test_a_query_reads_what_exists(block: pages.Block) -> None:
     bare = re.sub(r"\{[^}]*\}", "", bare)
     names = set(re.findall(r"[A-Za-z_:][\w:]*(?!\s*\()\b(?!\s*\()", bare))
     words = {"and", "or", "unless", "offset", "by", "on", "without", "le", "w", "h", "d"}
-    strange = {
-        name
-        for name in names - own - recorded - words
-        if not FOREIGN_METRICS.match(name)
-    }
+    strange = {name for name in names - own - recorded - words if not FOREIGN_METRICS.match(name)}
     assert strange == set()
 
 

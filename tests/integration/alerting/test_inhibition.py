@@ -171,11 +171,7 @@ def delivered(running: alertmanager.Alertmanager, recorder: alertmanager.Recorde
     """
     speak = frozen(labels(job, text) for job, case in CASES.items() for text in case.speak)
     running.post(
-        [
-            labels(job, text)
-            for job, case in CASES.items()
-            for text in [*case.speak, *case.silent]
-        ]
+        [labels(job, text) for job, case in CASES.items() for text in [*case.speak, *case.silent]]
     )
 
     def received() -> set[Labels]:

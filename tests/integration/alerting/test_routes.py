@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.integration.alerting import conftest
 from tests.servers import server
-
-if TYPE_CHECKING:
-    import pathlib
 
 # Labels, and the receivers that get the alert, in order.
 TABLE = {
