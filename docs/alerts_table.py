@@ -27,6 +27,8 @@ END = "<!-- Until here. -->"
 # What an objective's metric is called, and the setting it comes from where that differs.
 _OBJECTIVE = re.compile(r"\bcelery_(?:task|queue)_objective_([a-z_]+)")
 _SETTINGS = {"failure_budget_ratio": "failure_budget"}
+# if, with and end leave nothing behind; what is between them stays.
+_CONTROL = re.compile(r"\{\{-?\s*(?:if|else|end|with|range)\b[^}]*\}\}")
 _LABEL = re.compile(r"\{\{\s*\$labels\.(\w+)[^}]*\}\}")
 _TEMPLATE = re.compile(r"\{\{[^}]*\}\}")
 _OWN_SEVERITY = re.compile(r'"severity",\s*"(critical|warning)"')
@@ -49,13 +51,15 @@ def table(folder: pathlib.Path) -> Iterator[str]:
     """Yield the lines of the table: a row for each alerting rule, in the order of the files."""
     yield "| alert | severity | for | objective | what it says |"
     yield "| --- | --- | --- | --- | --- |"
+    recorded = _recorded(folder)
     for rule in alerting_rules(folder):
         name = rule["alert"]
+        objectives = _objectives(rule["expr"], dict(recorded))
         cells = (
             f"[{name}](runbooks/{name}.md)",
-            _severity(rule),
-            rule.get("for", "at once"),
-            ", ".join(f"`{key}`" for key in _objectives(rule["expr"])),
+            _severity(rule, objectives),
+            "at once" if rule.get("for", "0s") == "0s" else rule["for"],
+            ", ".join(f"`{key}`" for key in objectives),
             _plain(rule["annotations"]["summary"]),
         )
         yield f"| {' | '.join(cells)} |"
@@ -63,9 +67,22 @@ def table(folder: pathlib.Path) -> Iterator[str]:
 
 def alerting_rules(folder: pathlib.Path) -> Iterator[dict[str, Any]]:
     """Yield the alerting rules of all files, by nouns."""
+    yield from (rule for rule in _rules(folder) if "alert" in rule)
+
+
+def _rules(folder: pathlib.Path) -> Iterator[dict[str, Any]]:
     for file in sorted(folder.glob("*.rules.yml"), key=_place):
         for group in yaml.safe_load(file.read_text())["groups"]:
-            yield from (rule for rule in group["rules"] if "alert" in rule)
+            yield from group["rules"]
+
+
+def _recorded(folder: pathlib.Path) -> dict[str, str]:
+    """Return the expressions behind each recorded name; several rules may record one."""
+    found: dict[str, str] = {}
+    for rule in _rules(folder):
+        if "record" in rule:
+            found[rule["record"]] = f"{found.get(rule['record'], '')} {rule['expr']}"
+    return found
 
 
 def _place(file: pathlib.Path) -> tuple[int, str]:
@@ -73,26 +90,35 @@ def _place(file: pathlib.Path) -> tuple[int, str]:
     return (NOUNS.index(noun) if noun in NOUNS else len(NOUNS), noun)
 
 
-def _severity(rule: dict[str, Any]) -> str:
+def _severity(rule: dict[str, Any], objectives: list[str]) -> str:
     """Say who sets the severity: the rule, its expression, or the objective it compares with."""
     fixed = rule.get("labels", {}).get("severity")
     if fixed is not None:
         return str(fixed)
     found = sorted(set(_OWN_SEVERITY.findall(rule["expr"])))
-    if _objectives(rule["expr"]):
+    if objectives:
         found.append("its objective's")
     return " or ".join(found)
 
 
-def _objectives(expression: str) -> list[str]:
-    """Return the settings of objectives that an expression compares with, in their order."""
-    names = (found.rstrip("_") for found in _OBJECTIVE.findall(expression))
-    return list(dict.fromkeys(_SETTINGS.get(name, name) for name in names))
+def _objectives(expression: str, recorded: dict[str, str]) -> list[str]:
+    """Return the settings of objectives that decide an expression, in their order.
+
+    They may be behind recorded series, at any depth.
+    """
+    texts, waiting = [], [expression]
+    while waiting:
+        text = waiting.pop()
+        texts.append(text)
+        names = [name for name in recorded if re.search(rf"(?<![\w:]){name}(?![\w:])", text)]
+        waiting += [recorded.pop(name) for name in names]
+    found = (name.rstrip("_") for text in texts for name in _OBJECTIVE.findall(text))
+    return list(dict.fromkeys(_SETTINGS.get(name, name) for name in found))
 
 
 def _plain(summary: str) -> str:
     """Return a summary with the names of labels in place of their values."""
-    text = _LABEL.sub(r"`\1`", summary)
+    text = _LABEL.sub(r"`\1`", _CONTROL.sub("", summary))
     return _TEMPLATE.sub("…", text).replace("|", "\\|").strip()
 
 

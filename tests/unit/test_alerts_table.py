@@ -72,11 +72,21 @@ def test_a_severity_may_be_the_objectives(tmp_path: pathlib.Path) -> None:
     assert row.split(" | ")[1:4] == ["its objective's", "at once", "`failure_budget`"]
 
 
+def test_an_objective_may_be_behind_a_recorded_series(tmp_path: pathlib.Path) -> None:
+    """A rule that reads what another recorded is decided by the other's objective."""
+    over = {"record": "a:over", "expr": "b > c:celery_task_objective_retry_ratio:max"}
+    (row,) = rows(tmp_path, over, rule(expr="sum(a:over) > 0", **{"for": "0s"}))
+    assert row.split(" | ")[1:4] == ["its objective's", "at once", "`retry_ratio`"]
+
+
 def test_templates_become_names(tmp_path: pathlib.Path) -> None:
     """Labels are shown by their name, values as dots, and a pipe does not break the row."""
     summary = 'In {{ $labels.queue_name | printf "%q" }} {{ $value | humanize }} wait | now.'
     (row,) = rows(tmp_path, rule(annotations={"summary": summary}))
     assert row.endswith("| In `queue_name` … wait \\| now. |")
+    summary = "None {{ with $labels.job }}of {{ . }} {{ end }}is left."
+    (row,) = rows(tmp_path, rule(annotations={"summary": summary}))
+    assert row.endswith("| None of … is left. |")
 
 
 def test_files_come_by_noun(tmp_path: pathlib.Path) -> None:
