@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from tests.integration.alerting import conftest
 from tests.servers import server
+
+if TYPE_CHECKING:
+    import pathlib
 
 # Labels, and the receivers that get the alert, in order.
 TABLE = {
@@ -92,3 +96,31 @@ def test_the_prometheus_example_loads_every_rule_file() -> None:
     shipped = {file.name for file in conftest.ALERTS.glob("*.rules.yml")}
     assert set(example["rule_files"]) == shipped
     assert example["rule_files"][0] == "recording.rules.yml"
+
+
+def test_a_long_group_is_cut(amtool: conftest.Amtool, tmp_path: pathlib.Path) -> None:
+    """The text for chat shows ten alerts and where the others are, even without notes."""
+    alert = {"status": "firing", "labels": {}, "annotations": {"summary": "it hangs"}}
+    data = tmp_path / "data.json"
+    data.write_text(
+        json.dumps(
+            {
+                "status": "firing",
+                "externalURL": "https://alertmanager.example.org",
+                "alerts": [*[alert] * 11, {"status": "resolved", "labels": {}, "annotations": {}}],
+                "commonLabels": {"alertname": "CeleryTaskStuck"},
+                "commonAnnotations": {},
+            }
+        )
+    )
+    done = amtool(
+        "template",
+        "render",
+        f"--template.glob={conftest.ALERTS / 'templates' / '*.tmpl'}",
+        f"--template.data={data}",
+        '--template.text={{ template "celery.title" . }}\n{{ template "celery.text" . }}',
+    )
+    title, *lines = done.stdout.strip().splitlines()
+    assert title == "[FIRING:11] CeleryTaskStuck", done.stderr
+    assert lines.count("it hangs") == 10
+    assert lines[-1] == "and more: https://alertmanager.example.org"
