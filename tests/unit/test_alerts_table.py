@@ -1,13 +1,18 @@
-"""The table of alerts is made from the rules: the page is what its script writes."""
+"""docs/alerting.md: its table is made from the rules, its example of objectives is accepted."""
 
 from __future__ import annotations
 
 import importlib.util
 import pathlib
+import re
+import textwrap
 from typing import Any
 
+import click.testing
 import pytest
 import yaml
+
+from celery_sentinel.cli import commands
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 
@@ -101,3 +106,15 @@ def test_a_page_without_markers_is_refused() -> None:
     """The table has to go somewhere: the error says which lines are missing."""
     with pytest.raises(alerts_table.PageError, match="Until here"):
         alerts_table.page(alerts_table.BEGIN)
+
+
+def test_the_example_of_objectives_is_accepted(tmp_path: pathlib.Path) -> None:
+    """check-config has neither an error nor a warning for what the page shows."""
+    shown = re.search(
+        r"^    objectives:\n(?:^     .*\n)+", alerts_table.PAGE.read_text(), re.MULTILINE
+    )
+    assert shown is not None
+    file = tmp_path / "config.yml"
+    file.write_text(textwrap.dedent(shown[0]))
+    checked = click.testing.CliRunner().invoke(commands.main, ["check-config", str(file)])
+    assert (checked.exit_code, checked.stderr) == (0, "")
