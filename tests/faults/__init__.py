@@ -1,0 +1,1 @@
+"""Injected faults, and what is needed to inject them within minutes."""
