@@ -1,7 +1,8 @@
-"""Reads rule files and expressions as Prometheus does, for tests of rules and of their rewriting."""
+"""Reads rule files and their expressions as Prometheus does, for all that tests or changes them."""
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import re
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,7 @@ def seconds(duration: str | int) -> float:
     return promql_parser.parse_duration(str(duration)).total_seconds()
 
 
+@functools.cache
 def rules() -> list[dict[str, Any]]:
     """Return every shipped rule as its file has it."""
     return [
@@ -81,6 +83,7 @@ def alerts() -> list[dict[str, Any]]:
     return [rule for rule in rules() if "alert" in rule]
 
 
+@functools.cache
 def records() -> dict[str, str]:
     """Return the recorded series: name and expression."""
     return {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}

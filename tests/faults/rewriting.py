@@ -6,7 +6,7 @@ that matter are objectives of the configuration, which a test sets as small as i
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +57,10 @@ class Rewriter:
         """Return an expression, shortened; raises ValueError if it is none."""
         root = promql_parser.parse(text)
         for node in promql.nodes(root):
-            if isinstance(node, promql_parser.MatrixSelector | promql_parser.SubqueryExpr):
-                span = max(self._whole(node.range.total_seconds()), self._least_range)
-                node.range = datetime.timedelta(seconds=span)
+            span = getattr(node, "range", None)
+            if span is not None:
+                least = max(self._whole(span.total_seconds()), self._least_range)
+                node.range = dt.timedelta(seconds=least)
             self._shorten(node, "offset")
             self._shorten(node, "step")
             if isinstance(node, promql_parser.Call) and node.func.name == _AHEAD:
@@ -73,7 +74,7 @@ class Rewriter:
         if found:
             length = self._whole(abs(found.total_seconds()))
             sign = -1 if found.total_seconds() < 0 else 1
-            setattr(node, name, datetime.timedelta(seconds=sign * length))
+            setattr(node, name, dt.timedelta(seconds=sign * length))
 
     def _whole(self, seconds: float) -> int:
         return math.ceil(seconds / self._factor)

@@ -34,7 +34,7 @@ def catalogued() -> dict[str, Labels]:
 
 
 class ShapeError(Exception):
-    """An expression that cannot yield what it seems to: a strange name, or sides that never match."""
+    """An expression that cannot yield anything: a strange name, or sides that never match."""
 
 
 class Shapes:

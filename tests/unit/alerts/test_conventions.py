@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import promql_parser
 import pytest
 import yaml
 
 from tests import promql
+
+if TYPE_CHECKING:
+    import pathlib
 
 ROOT = promql.ALERTS.parent
 RUNBOOKS = "https://celery-sentinel.example/docs/runbooks/"
@@ -26,18 +28,20 @@ TOO_NEW = {
 every_rule = pytest.mark.parametrize("rule", promql.rules(), ids=promql.title)
 every_alert = pytest.mark.parametrize("rule", promql.alerts(), ids=promql.title)
 NAMES = sorted({rule["alert"] for rule in promql.alerts()})
-PACK = """
-CeleryTaskFailureBudgetBurn CeleryTaskFailureRatioHigh CeleryTaskRuntimeHigh CeleryTaskStuck
-CeleryTaskRetryStorm CeleryTaskRejected CeleryTaskUnregistered CeleryTaskLost CeleryTaskSilent
-CeleryTaskNewException CeleryTaskFailuresByInfrastructure
-CeleryWorkerLost CeleryWorkersLostMany CeleryNoWorkers CeleryWorkerWedged CeleryWorkerRestartLoop
-CeleryWorkersSaturated CeleryWorkerClockSkew CeleryWorkerEventsDisabled CeleryWorkerVersionSkew
-CeleryQueueTooOld CeleryQueueTooLong CeleryQueueGrowing CeleryQueueNoConsumers CeleryQueueStuck
-CeleryUnackedStale CeleryDeadLetters
-CelerySentinelDown CelerySentinelAbsent CeleryBrokerDown CelerySentinelDeaf
-CelerySentinelLosingEvents CelerySentinelLagging CelerySentinelPollFailing
-CelerySentinelLabelOverflow CelerySentinelConfigReloadFailed CelerySentinelCrashLoop CeleryWatchdog
-""".split()
+PACK = [
+    "CeleryTaskFailureBudgetBurn", "CeleryTaskFailureRatioHigh", "CeleryTaskRuntimeHigh",
+    "CeleryTaskStuck", "CeleryTaskRetryStorm", "CeleryTaskRejected", "CeleryTaskUnregistered",
+    "CeleryTaskLost", "CeleryTaskSilent", "CeleryTaskNewException",
+    "CeleryTaskFailuresByInfrastructure", "CeleryWorkerLost", "CeleryWorkersLostMany",
+    "CeleryNoWorkers", "CeleryWorkerWedged", "CeleryWorkerRestartLoop", "CeleryWorkersSaturated",
+    "CeleryWorkerClockSkew", "CeleryWorkerEventsDisabled", "CeleryWorkerVersionSkew",
+    "CeleryQueueTooOld", "CeleryQueueTooLong", "CeleryQueueGrowing", "CeleryQueueNoConsumers",
+    "CeleryQueueStuck", "CeleryUnackedStale", "CeleryDeadLetters", "CelerySentinelDown",
+    "CelerySentinelAbsent", "CeleryBrokerDown", "CelerySentinelDeaf",
+    "CelerySentinelLosingEvents", "CelerySentinelLagging", "CelerySentinelPollFailing",
+    "CelerySentinelLabelOverflow", "CelerySentinelConfigReloadFailed", "CelerySentinelCrashLoop",
+    "CeleryWatchdog",
+]  # fmt: skip
 
 
 def parsed(rule: dict[str, Any]) -> list[Any]:
@@ -166,7 +170,12 @@ def test_stock_prometheus_2_42_knows_every_function(rule: dict[str, Any]) -> Non
 
 @every_rule
 def test_a_pair_is_folded_before_anything_is_summed(rule: dict[str, Any]) -> None:
-    """A sum or a count over series of two celery-sentinels would count everything twice."""
+    """A sum or a count over series of two celery-sentinels would count everything twice.
+
+    But for the alert that counts celery-sentinels.
+    """
+    if rule.get("alert") == "CelerySentinelDeaf":
+        return
     for node in parsed(rule):
         if isinstance(node, promql_parser.AggregateExpr) and str(node.op) in {"sum", "count"}:
             folded = "without (instance, pod" in str(node.expr) or ":" in names_in(node.expr)

@@ -13,9 +13,9 @@ from tests.unit.alerts import shapes
 
 DEFAULTS = schema.Config()
 RETENTION = 15 * 86400.0  # of a Prometheus nobody has told otherwise; recorded series live as long
-# How long a series stays when what it is about has gone, in seconds; the first match counts. What
-# is not here lives as long as the daemon. A polled series also leaves three intervals after its poll
-# began to fail, and a worker's at once when it says goodbye: then nothing is known, or nothing wrong.
+# How long a series stays when what it is about has gone, in seconds; the first match counts. A
+# polled series also leaves three intervals after its poll began to fail, and a worker's at once
+# when it says goodbye: then nothing is known, or nothing is wrong.
 LIVES = {
     "celery_worker_*": DEFAULTS.workers.forget_after,
     "celery_queue_*": DEFAULTS.queues.forget_after,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import pathlib
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from tests import promql
 from tests.servers import server
+
+if TYPE_CHECKING:
+    import pathlib
 
 FILES = sorted((promql.ALERTS / "tests").glob("*.test.yml"))
 ALWAYS_FIRES = {"CeleryWatchdog"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ def rewriter() -> rewriting.Rewriter:
 def timeless(expression: str) -> str:
     """Return an expression with all of its durations made equal."""
     root = promql_parser.parse(expression)
-    second = datetime.timedelta(seconds=1)
+    second = dt.timedelta(seconds=1)
     for node in promql.nodes(root):
         for name in ("range", "offset", "step"):
             if getattr(node, name, None):
@@ -105,7 +105,7 @@ def test_rules_cannot_be_lengthened(factor: float) -> None:
 @pytest.mark.parametrize("text", ["rate(a[5m)", "", "sum by"])
 def test_what_is_no_expression_is_refused(rewriter: rewriting.Rewriter, text: str) -> None:
     """Text that does not parse raises, rather than going to Prometheus as it is."""
-    with pytest.raises(ValueError, match=".+"):
+    with pytest.raises(ValueError, match=r"."):
         rewriter.expression(text)
 
 
@@ -122,9 +122,10 @@ def test_prometheus_takes_the_shortened_files(
         assert [group["name"] for group in after] == [group["name"] for group in before]
         for old, new in zip(before, after, strict=True):
             assert len(new["rules"]) == len(old["rules"])
-            assert promql.seconds(new.get("interval", 0)) == promql.seconds(
-                old.get("interval", 0)
-            ) / FACTOR
+            assert (
+                promql.seconds(new.get("interval", 0))
+                == promql.seconds(old.get("interval", 0)) / FACTOR
+            )
     promtool = server.find_binary("promtool", package="prometheus")
     done = subprocess.run(
         [promtool, "check", "rules", "--lint=all", *targets],
