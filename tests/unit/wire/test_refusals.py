@@ -199,7 +199,17 @@ def test_other_compressions(name: str, compress: Callable[[bytes], bytes]) -> No
     assert (outcome.events, outcome.rejected) == ([], {"content_type": 1})
 
 
-@pytest.mark.parametrize("body", [b"", b"x", b"\x78\x9c", zlib.compress(BODY)[2:], BODY[:-1]])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"x", b"\x78\x9c", zlib.compress(BODY)[2:], BODY[:-1]],
+    ids=[
+        "empty",
+        "a letter",
+        "no more than a header",
+        "no header",
+        "cut JSON",
+    ],  # BODY tells the time
+)
 def test_what_only_claims_to_be_compressed(body: bytes) -> None:
     """A body that is no zlib stream is malformed."""
     outcome = published.decoded_body(body, compression="application/x-gzip")
