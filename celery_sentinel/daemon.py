@@ -28,11 +28,12 @@ from celery_sentinel import (
 from celery_sentinel.brokers import choice, control, result_backend
 from celery_sentinel.collectors import objectives, queues, sentinel, tasks, workers
 from celery_sentinel.config import addresses
-from celery_sentinel.fleet import backend, model, stream
+from celery_sentinel.fleet import backend, stream
 from celery_sentinel.poller import backend as backend_poll
 from celery_sentinel.poller import loop
 from celery_sentinel.poller import queues as queues_poll
 from celery_sentinel.poller import workers as workers_poll
+from celery_sentinel.state import keeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,7 +94,7 @@ class Daemon:
         decoder = wire.Decoder()
         self._connection = _connection_of(config, decoder)
         self._scrubber = redaction.Scrubber.of(config)
-        self._fleet = model.Fleet(config)
+        self._keeper, self._fleet = keeper.opened(config, self._connection)
         self._compat = config.metrics.compat
         self._receiver = receiver.Receiver(
             source=choice.event_stream(config, decoder),
@@ -129,6 +130,9 @@ class Daemon:
                 for one in self._loops
             ),
         ]
+        if self._keeper is not None:
+            self._exposition.before, self._exposition.keep = self._keeper.before, self._keeper.keep
+            self._threads.append(self._keeper.thread)
         self._web: web.WebServer | None = None
 
     def _questions(self, config: schema.Config) -> Iterator[loop.Question]:
@@ -177,16 +181,23 @@ class Daemon:
             self._log.error("event_not_applied", exc_info=self._fleet.last_failure)
 
     def stop(self) -> None:
-        """Stop in the order in which the parts depend on each other: web, poller, receiver."""
+        """Stop in the order in which the parts depend on each other: web, poller, receiver.
+
+        The last snapshot comes after them, so that it has all of it.
+        """
         if self._web is not None:
             self._web.close()
         for one in self._loops:
             one.stop()
         self._receiver.stop()
+        if self._keeper is not None:
+            self._keeper.stop()
         deadline = time.monotonic() + JOIN
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline - time.monotonic()))
+        if self._keeper is not None:
+            self._keeper.finish(exact=not any(thread.is_alive() for thread in self._threads))
         self._log.info("stopped")
 
     def reload(self) -> str | None:
@@ -230,12 +241,15 @@ class Daemon:
         yield samples.single(catalogue.RENDER_DURATION, self._exposition.duration)
         yield samples.single(catalogue.RELOAD_SUCCESSFUL, int(self._reload_ok))
         yield samples.single(catalogue.RELOAD_TIMESTAMP, self._reloaded_at)
+        if self._keeper is not None:
+            yield from self._keeper.families()
 
     def _status(self) -> status.Status:
         return summary.build(
             self._fleet,
             self._connection,
             self._results,
+            state=None if self._keeper is None else self._keeper.told(),
             started=self._started,
             ready=self._ready().ok,
         )
@@ -261,7 +275,8 @@ class Daemon:
         with self._fleet.lock.reading():
             patience = [worker.patience for worker in self._fleet.workers if worker.heartbeat_at]
             last = self._fleet.last_event_at
-        silence = None if last is None else time.time() - last
+        # An event of before a restart says nothing of the time since.
+        silence = None if last is None else time.time() - max(last, self._started)
         if patience and silence is not None and silence > max(QUIET, *patience):
             reason = f"workers are known, but no event has come for {silence:.0f} s"
             return web.Health(ok=False, reasons=(reason,))

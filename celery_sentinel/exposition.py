@@ -12,7 +12,7 @@ from celery_sentinel import samples
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from celery_sentinel import catalogue
+    from celery_sentinel import catalogue, recollection
 
 CHUNK = 512  # children rendered between two chances for another thread to run
 # Children that are gone are remembered up to one for each that is there and so many more: one
@@ -40,15 +40,18 @@ class _Child:
     """The unchanging text of one child, and since when it has been exposed.
 
     ``text`` is its labels, in a histogram without braces, else with braces and the name.
-    ``born`` is epoch seconds; until ``ripe`` (monotonic) the child is shown as 0.
+    ``born`` is epoch seconds; until ``ripe`` (monotonic) the child is shown as 0. ``floor`` is
+    what was shown of it before a restart, where it must not show less: one number for each
+    sample, or none.
     """
 
-    __slots__ = ("born", "ripe", "text")
+    __slots__ = ("born", "floor", "ripe", "text")
 
     def __init__(self, text: str, born: float, ripe: float) -> None:
         self.text = text
         self.born = born
         self.ripe = ripe
+        self.floor: list[float] | None = None
 
 
 class _FamilyText:
@@ -103,6 +106,8 @@ class _FamilyText:
             child = known.get(labels) or self._make(labels, clock)
             if child.ripe:
                 value = self._ripen(child, value, 0, clock)  # type: ignore[assignment]  # noqa: PLW2901
+            if child.floor is not None:
+                (value,) = _raised(child, [value])  # noqa: PLW2901
             lines.append(
                 f"{child.text}{value}\n"
                 if value.__class__ is int
@@ -122,17 +127,17 @@ class _FamilyText:
         texts = []
         name = self.metric.name
         for labels, distribution in children:
-            child = known.get(labels) or self._make(labels, clock)
+            child = known.get(labels) or self._make(labels, clock, distribution.bounds)
             counts, total = distribution.counts, distribution.sum
             if child.ripe:
                 empty = samples.Distribution(distribution.bounds, [0] * len(counts), 0.0)
                 shown = self._ripen(child, distribution, empty, clock)
                 counts, total = shown.counts, shown.sum  # type: ignore[union-attr]
-            values: list[object] = [child.text] * (2 * len(counts) + 4)
-            values[1 : 2 * len(counts) : 2] = cumulated = [*accumulate(counts)]
-            values[2 * len(counts) + 1 :: 2] = (cumulated[-1], number(total))
-            template = self._templates.get(distribution.bounds)
-            texts.append((template or self._template(distribution.bounds)) % tuple(values))
+            cumulated: list[float] = [*accumulate(counts)]
+            cumulated.append(cumulated[-1])
+            if child.floor is not None:
+                *cumulated, total = _raised(child, [*cumulated, total])
+            texts.append(self._lines(child, distribution.bounds, [*cumulated, number(total)]))
             if openmetrics:
                 braced = "{" + child.text + "}" if child.text else ""
                 texts.append(f"{name}_created{braced} {child.born}\n")
@@ -150,14 +155,40 @@ class _FamilyText:
         child.ripe = 0.0
         return value
 
-    def _make(self, labels: tuple[str, ...], clock: _Clock) -> _Child:
+    def _make(
+        self, labels: tuple[str, ...], clock: _Clock, bounds: tuple[float, ...] = ()
+    ) -> _Child:
         metric = self.metric
         text = label_pairs(self.labels, labels)
         ripe = clock.now + clock.hold if metric.zero_born and clock.hold else 0.0
         if metric.type != "histogram":
             text = f"{metric.name}{{{text}}} " if text else f"{metric.name} "
         child = self._children[labels] = _Child(text, clock.wall, ripe)
+        if clock.before is not None and metric.type != "gauge":
+            self._recall(child, bounds, clock.before)
         return child
+
+    def _recall(
+        self, child: _Child, bounds: tuple[float, ...], before: recollection.Recollection
+    ) -> None:
+        """Give a child that was shown before a restart what it had: it is not born again."""
+        metric = self.metric
+        if metric.type == "histogram":
+            lines = self._lines(child, bounds, [0] * (len(bounds) + 3))[:-1].split("\n")
+            created = f"{metric.name}_created" + (f"{{{child.text}}}" if child.text else "")
+        else:
+            lines = [child.text]
+            created = f"{metric.family}_created{child.text[len(metric.name) : -1]}"
+        floor = before.take([line.rpartition(" ")[0] for line in lines])
+        if floor is not None:
+            child.born = before.created(created)
+            child.floor, child.ripe = floor, 0.0
+
+    def _lines(self, child: _Child, bounds: tuple[float, ...], values: Sequence[object]) -> str:
+        """Return the lines of a histogram: cumulated counts, their total, and the sum."""
+        parts: list[object] = [child.text] * (2 * len(values))
+        parts[1::2] = values
+        return (self._templates.get(bounds) or self._template(bounds)) % tuple(parts)
 
     def _template(self, bounds: tuple[float, ...]) -> str:
         """Return the text of a histogram with a ``%s`` for its labels and its value in each line.
@@ -173,15 +204,29 @@ class _FamilyText:
         return template
 
 
+def _raised(child: _Child, values: list[float]) -> list[float]:
+    """Return what to show: nothing less than before the restart; forget that once it is passed."""
+    raised = [*map(max, values, child.floor or values)]
+    if raised == values:
+        child.floor = None
+    return raised
+
+
 class _Clock:
-    """The moment of one exposition: epoch and monotonic seconds, and the zero-born hold."""
+    """The moment of one exposition: epoch and monotonic seconds, and the zero-born hold.
 
-    __slots__ = ("hold", "now", "wall")
+    ``before`` is what was shown before a restart.
+    """
 
-    def __init__(self, wall: float, now: float, hold: float) -> None:
+    __slots__ = ("before", "hold", "now", "wall")
+
+    def __init__(
+        self, wall: float, now: float, hold: float, before: recollection.Recollection | None
+    ) -> None:
         self.wall = wall
         self.now = now
         self.hold = hold
+        self.before = before
 
 
 class Exposition:
@@ -189,7 +234,8 @@ class Exposition:
 
     ``collect`` returns the families of the moment. ``extra`` returns text that another library
     renders, given the format (process and interpreter metrics). ``monotonic`` and ``wall`` are
-    clocks, in seconds.
+    clocks, in seconds. ``before`` is what was shown before a restart, if that is known; ``keep``
+    is given each body before anybody sees it.
     """
 
     def __init__(
@@ -202,6 +248,8 @@ class Exposition:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.hold = hold
+        self.before: recollection.Recollection | None = None
+        self.keep: Callable[[bytes], None] | None = None
         self.series = 0
         self.duration = 0.0
         self._collect = collect
@@ -215,7 +263,7 @@ class Exposition:
         """Return a whole exposition, encoded. Thread-safe."""
         with self._lock:
             begun = time.perf_counter()
-            clock = _Clock(self._wall(), self._monotonic(), self.hold)
+            clock = _Clock(self._wall(), self._monotonic(), self.hold, self.before)
             parts: list[bytes] = []
             series = 0
             for family in self._collect():
@@ -227,6 +275,8 @@ class Exposition:
             if openmetrics:
                 parts.append(b"# EOF\n")
             body = b"".join(parts)
+            if self.keep is not None:
+                self.keep(body)
             self.series = series
             self.duration = time.perf_counter() - begun
             return body

@@ -112,6 +112,17 @@ class EventsStatus(msgspec.Struct, frozen=True, kw_only=True):
     tracked_tasks: int
 
 
+class StateStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The state file, where one is configured; ``why_not`` says why it was not restored."""
+
+    restored: bool
+    why_not: str | None
+    snapshot_age_seconds: float | None
+    snapshot_bytes: int | None
+    failures: int
+    last_error: str | None
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The whole page. ``notes`` say in plain words why something may be missing."""
 
@@ -127,3 +138,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     failing: tuple[TaskStatus, ...]
     notes: tuple[str, ...]
     result_backend: ResultBackendStatus | None = None
+    state: StateStatus | None = None

@@ -134,6 +134,29 @@ RENDER_DURATION = _own_gauge(
     unit="seconds",
     source="exposition",
 )
+STATE_RESTORED = _own_gauge(
+    name="celery_sentinel_state_restored",
+    help="1 if the state file of an earlier run was taken over at the start, with state.file.",
+    source="daemon",
+)
+STATE_SNAPSHOT_TIMESTAMP = _own_gauge(
+    name="celery_sentinel_state_snapshot_timestamp_seconds",
+    help="When the last snapshot that could be written was begun.",
+    unit="seconds",
+    source="daemon",
+)
+STATE_SNAPSHOT_DURATION = _own_gauge(
+    name="celery_sentinel_state_snapshot_duration_seconds",
+    help="How long the last snapshot took to write, pauses included.",
+    unit="seconds",
+    source="daemon",
+)
+STATE_SNAPSHOT_SIZE = _own_gauge(
+    name="celery_sentinel_state_snapshot_size_bytes",
+    help="Size of the state file.",
+    unit="bytes",
+    source="daemon",
+)
 FAILURES = _own_counter(
     name="celery_sentinel_caught_failures_total",
     help="Failures the daemon caught and survived, by the part they came from.",

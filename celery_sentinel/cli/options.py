@@ -22,6 +22,7 @@ _KEYS = {
     "web_enable_lifecycle": "web.enable_lifecycle",
     "log_level": "log.level",
     "log_format": "log.format",
+    "state_file": "state.file",
 }
 
 Command = typing.TypeVar("Command", bound="Callable[..., object]")
@@ -35,7 +36,7 @@ def option(flag: str, **settings: Any) -> Callable[[Command], Command]:
 
 def settings(command: Command) -> Command:
     """Add the options that make the configuration; load() reads them."""
-    for add in reversed((*_BROKER, *_WEB, *_LOG)):
+    for add in reversed((*_BROKER, *_WEB, *_STATE, *_LOG)):
         command = add(command)
     return command
 
@@ -125,6 +126,13 @@ _WEB = (
         is_flag=True,
         default=None,
         help="Let POST /-/reload load the configuration afresh, as SIGHUP does.",
+    ),
+)
+_STATE = (
+    option(
+        "--state.file",
+        metavar="FILE",
+        help="Where open tasks and counters are kept over a restart. [default: nowhere]",
     ),
 )
 _LOG = (

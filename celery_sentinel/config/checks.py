@@ -20,6 +20,8 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+/?")
 _SHORTEST_TIMEOUT_ON_REDIS = durations.parse("1s")
 # RabbitMQ takes x-expires as milliseconds in 32 bits.
 _LONGEST_QUEUE_TTL = durations.parse("49d")
+# A snapshot of half a million tasks takes some seconds; what is an hour old is of little use.
+_STATE_INTERVALS = durations.parse("1s"), durations.parse("1h")
 
 
 def check(config: schema.Config, locate: Locate) -> None:
@@ -33,6 +35,7 @@ def check(config: schema.Config, locate: Locate) -> None:
     _check_polling(config, locate)
     _check_buckets(config.tasks, locate)
     objective_checks.check(config, locate)
+    _check_state(config.state, locate)
 
 
 def doubts(config: schema.Config, locate: Locate) -> Iterator[str]:
@@ -198,6 +201,22 @@ def _check_buckets(tasks: schema.Tasks, locate: Locate) -> None:
         path = ("tasks", "buckets", index)
         _check_ascending(entry.runtime, (*path, "runtime"), locate)
         _check_ascending(entry.queue_wait, (*path, "queue_wait"), locate)
+
+
+def _check_state(state: schema.State, locate: Locate) -> None:
+    path: faults.Path = ("state", "interval")
+    shortest, longest = _STATE_INTERVALS
+    if not shortest <= state.interval <= longest:
+        allowed = f"a duration from {shortest} to {longest}"
+        raise faults.found(locate(path), path, str(state.interval), allowed)
+    path = ("state", "file")
+    if state.file is not None and ("\0" in state.file or state.file.endswith("/")):
+        raise faults.found(
+            locate(path),
+            path,
+            faults.quoted(state.file),
+            "the path of a file, in a directory that this user may write in",
+        )
 
 
 def _check_ascending(bounds: tuple[float, ...], path: faults.Path, locate: Locate) -> None:

@@ -201,6 +201,13 @@ class Objectives(Section, frozen=True, kw_only=True):
     queues: tuple[QueueObjectives, ...] = ()
 
 
+class State(Section, frozen=True, kw_only=True):
+    """Where the model is kept over a restart, and how often; without a file nowhere."""
+
+    file: Text | None = None
+    interval: Seconds = Seconds(30)
+
+
 class Config(Section, frozen=True, kw_only=True):
     """Everything the daemon can be told."""
 
@@ -215,3 +222,4 @@ class Config(Section, frozen=True, kw_only=True):
     tasks: Tasks = Tasks()
     workers: Workers = Workers()
     objectives: Objectives = Objectives()
+    state: State = State()

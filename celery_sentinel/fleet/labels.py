@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 UNKNOWN = "unknown"
 OTHER = "__other__"
@@ -44,6 +44,12 @@ class LabelSet:
 
     def __contains__(self, value: str) -> bool:
         return value in self._admitted
+
+    def load(self, values: Iterable[str], overflow: int) -> None:
+        """Admit what was admitted before a restart, as far as today's limit goes."""
+        for value in values:
+            self.admit(value)
+        self.overflow = overflow
 
     def admit(self, value: str) -> str:
         """Return the label for ``value``."""

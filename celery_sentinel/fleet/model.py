@@ -26,7 +26,7 @@ from celery_sentinel.fleet import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from celery_sentinel import events, readings
     from celery_sentinel.fleet.worker import Worker
@@ -109,6 +109,11 @@ class Fleet:
     def event_counts(self) -> dict[str, int]:
         """How many events of each type were applied."""
         return {name: kind.count for name, kind in self._kinds.items()}
+
+    def load_event_counts(self, counts: Mapping[str, int]) -> None:
+        """Take over how many events there were of each type before a restart."""
+        for name, kind in self._kinds.items():
+            kind.count = counts.get(name, 0)
 
     def apply(self, batch: Sequence[events.Event], now: float, wall: float) -> None:
         """Apply events received at monotonic ``now`` and epoch ``wall``. Takes the lock."""

@@ -139,6 +139,15 @@ class QueueTable:
                 self.note(name, "event", wall)
         self._sent = dict(counts)
 
+    def lessons(self) -> tuple[dict[str, str], dict[str, int]]:
+        """Return what events taught: the queue of each task name, and the counts of note_sent."""
+        return dict(self._learnt), dict(self._sent)
+
+    def load_lessons(self, learnt: Mapping[str, str], sent: Mapping[str, int]) -> None:
+        """Take over what events had taught before a restart."""
+        self._learnt.update(learnt)
+        self._sent = dict(sent)
+
     def forget(self, wall: float, after: float) -> None:
         """Drop the queues nobody has mentioned for ``after`` seconds nor configured."""
         for name, queue in list(self.by_name.items()):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from celery_sentinel.fleet import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # How far a task has come. AWAITED: nothing of it is in flight that we know of, more is to come.
 AWAITED, SENT, RECEIVED, STARTED, CLOSED = range(5)
@@ -170,6 +170,26 @@ class SeriesTable:
             self.exception_overflow += 1
         return label
 
+    def admitted_exceptions(self) -> dict[str, list[str]]:
+        """Return the labels of exceptions in use, by task name."""
+        return {name: list(admitted) for name, admitted in self._exceptions_of.items()}
+
+    def load_exceptions(self, admitted: Mapping[str, Iterable[str]]) -> None:
+        """Take over the labels of exceptions that were in use before a restart."""
+        for name, values in admitted.items():
+            self._exceptions_of[name] = labels.LabelSet(self._exceptions)
+            self._exceptions_of[name].load(values, 0)
+
+    def load(self, values: tuple[str, ...]) -> TaskSeries | None:
+        """Return the series that had these labels before a restart.
+
+        None where today's configuration has other labels, or limits that leave no place for it.
+        """
+        if len(values) != (3 if self.by_hostname else 2):
+            return None
+        series = self._make(values)
+        return series if series.labels == values else None
+
     def _make(self, key: tuple[str, ...]) -> TaskSeries:
         values: tuple[str, ...] = (self.names.admit(key[0]), self.queues.admit(key[1]))
         if self.by_hostname:
@@ -185,11 +205,12 @@ class SeriesTable:
                 values,
                 runtime=rule.runtime,
                 queue_wait=rule.queue_wait,
-                prefetch_wait=self._prefetch_wait(values[1]),
+                prefetch_wait=self.prefetch_wait(values[1]),
             )
         return series
 
-    def _prefetch_wait(self, queue: str) -> Histogram | None:
+    def prefetch_wait(self, queue: str) -> Histogram | None:
+        """Return the histogram of a queue's prefetch waits; None where they are turned off."""
         if not self._prefetch_bounds:
             return None
         histogram = self.prefetch_waits.get(queue)

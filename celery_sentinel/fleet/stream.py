@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal, get_args
 
-Reason = Literal["error", "watchdog", "slow_consumer", "overflow"]
+Reason = Literal["error", "watchdog", "slow_consumer", "overflow", "restart"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
@@ -41,6 +41,30 @@ class Stream:
         # Seconds of the gaps that have ended, start of the one under way: replaced as one, so
         # that a reader in another thread never sees the first without the second.
         self._gap: tuple[float, float | None] = (0.0, None)
+
+    def breaks(self, now: float) -> tuple[float, float | None, str | None]:
+        """Return the seconds of the gaps that have ended, and of the break under way if any.
+
+        The third is its reason, if it is not judged yet whether it is a gap.
+        """
+        ended, began = self._gap
+        reason = None
+        if self._away is not None:
+            reason, began = self._away
+        return ended, None if began is None else max(0.0, now - began), reason
+
+    def resume(
+        self, ended: float, under_way: float | None, now: float, *, reason: str | None
+    ) -> None:
+        """Take over the breaks of before a restart; the last began ``under_way`` seconds ago.
+
+        With a ``reason`` the next subscription decides whether that is a gap.
+        """
+        began = None if under_way is None else now - under_way
+        if reason is not None and began is not None:
+            self._gap, self._away = (ended, None), (reason, began)
+        else:
+            self._gap = (ended, began)
 
     def connected(self, now: float, wall: float, *, kept: bool = False) -> float | None:
         """Note that the subscription stands; return how long it did not, None at the first time.

@@ -19,7 +19,7 @@ from celery_sentinel.fleet.series import (
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from celery_sentinel import events, readings
     from celery_sentinel.fleet import exceptions, queues, records, workers
@@ -63,6 +63,11 @@ class Tracker:
     def clamped_waits(self) -> int:
         """How many waits came out negative and were taken as 0."""
         return self._waits.clamped
+
+    def load(self, orphans: Mapping[str, int], clamped_waits: int) -> None:
+        """Take over these two counts of before a restart."""
+        self._places.orphans.update(orphans)
+        self._waits.clamped = clamped_waits
 
     def handlers(self) -> dict[str, Callable[[events.Event], None]]:
         """Return the method that applies each type of task event."""

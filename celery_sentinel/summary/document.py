@@ -26,6 +26,7 @@ def build(
     connection: stream.Stream,
     results: backend.Backend | None = None,
     *,
+    state: status.StateStatus | None = None,
     started: float,
     ready: bool,
 ) -> status.Status:
@@ -63,6 +64,7 @@ def build(
         busiest=_top(tasks, lambda task: task.received or task.sent),
         failing=_top((t for t in tasks if t.failed), lambda task: task.failed),
         result_backend=_result_backend(results),
+        state=state,
         notes=notes.build(fleet, connection, known, all_series),
     )
 

@@ -101,6 +101,8 @@ def _broker(told: status_document.Status) -> wording.Html:
         parts.append(f'<span class="detail {tone}">{label}: {reason}</span>')
     if told.result_backend is not None:
         parts.append(_result_backend(told.result_backend))
+    if told.state is not None:
+        parts.append(_state(told.state))
     return wording.Html(" ".join(parts))
 
 
@@ -109,6 +111,28 @@ def _result_backend(backend: status_document.ResultBackendStatus) -> wording.Htm
     pill = wording.pill(*states[backend.up])
     kind = wording.name(backend.transport)
     return wording.Html(f'<span class="detail">Result backend {pill} <code>{kind}</code></span>')
+
+
+def _state(state: status_document.StateStatus) -> wording.Html:
+    """Return whether the state file is written, and what came of it at the start."""
+    age, size = state.snapshot_age_seconds, state.snapshot_bytes
+    if state.last_error is not None:
+        pill, detail = wording.pill("not saved", "bad"), wording.text(state.last_error)
+    elif age is None or size is None:
+        pill, detail = wording.pill("not saved yet", "calm"), wording.Html("")
+    else:
+        pill, detail = (
+            wording.pill("saved", "good"),
+            wording.Html(f"{wording.ago(age)}, {size:,} B"),
+        )
+    start = "restored at the start"
+    if not state.restored:
+        start = f"not restored at the start: {state.why_not}"
+    failed = f"; {wording.counted(state.failures, 'failure')}" if state.failures else ""
+    return wording.Html(
+        f'<span class="detail">State file {pill} {detail} '
+        f'<span class="dim">{wording.text(start)}{failed}</span></span>'
+    )
 
 
 def _links(links: Links) -> wording.Html:

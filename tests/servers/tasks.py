@@ -43,6 +43,13 @@ def failing(kind: str = "value") -> None:
     raise FAILURES[kind](f"failing on purpose: {kind}")
 
 
+@celery.shared_task(name="failing_late")
+def failing_late(seconds: float) -> None:
+    """Take ``seconds``, then fail."""
+    time.sleep(seconds)
+    raise ValueError("failing on purpose, in the end")
+
+
 @celery.shared_task(name="retrying", bind=True, max_retries=None)
 def retrying(self: celery.Task, times: int) -> int:
     """Ask for ``times`` retries, then succeed."""

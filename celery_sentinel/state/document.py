@@ -1,0 +1,179 @@
+"""What stands in a state file: typed, versioned, of plain values, without any address of a secret.
+
+A file is a head and any number of portions. Rows name series, workers and bounds by their
+numbers: the order in which they stand in the file, over all portions.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+VERSION = 1
+
+Natural = Annotated[int, msgspec.Meta(ge=0)]
+Counts = dict[str, Natural]
+
+
+class Histogram(msgspec.Struct, array_like=True, gc=False):
+    """``bounds`` is a number; ``counts`` has one place more, for +Inf; ``sum`` is seconds."""
+
+    bounds: Natural
+    counts: list[Natural]
+    sum: float
+
+
+class Series(msgspec.Struct, array_like=True):
+    """The counters of one (name, queue[, hostname]); its gauges follow from the records."""
+
+    labels: tuple[str, ...]
+    sent: Natural
+    received: Natural
+    started: Natural
+    succeeded: Natural
+    redelivered: Natural
+    cancelled: Natural
+    failed: list[tuple[str, str, Natural]]
+    retried: Counts
+    rejected: Counts
+    revoked: Counts
+    lost: Counts
+    last_sent: float
+    last_succeeded: float
+    last_failed: float
+    runtime_succeeded: Histogram | None
+    runtime_failed: Histogram | None
+    queue_wait: Histogram | None
+
+
+class Worker(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One worker: the attributes of ``fleet.worker.Worker`` that outlive the process.
+
+    What it holds at the moment, and whether it answers, is not among them.
+    """
+
+    hostname: str
+    state: Literal["unheard", "up", "lost", "offline"]
+    pid: int | None = None
+    heard: float = 0.0
+    task_heard: float = 0.0
+    task_heard_at_progress: float = 0.0
+    idle_at: float | None = None
+    answered_at: float | None = None
+    heartbeat_at: float | None = None
+    announced_at: float | None = None
+    offline_at: float | None = None
+    started_at: float | None = None
+    interval: float = 2.0
+    active: Natural | None = None
+    processed: Natural | None = None
+    processed_by_pid: list[tuple[int | None, Natural]] = []
+    loadavg: tuple[float, float, float] | None = None
+    sw_ver: str | None = None
+    sw_sys: str | None = None
+    restarts: Natural = 0
+    duplicate: bool = False
+    fell_back: bool = False
+    events_enabled: bool | None = None
+    unexplained_progress: bool = False
+    skews: list[float] = []
+    pool: str | None = None
+    concurrency: Natural | None = None
+    prefetch_count: Natural | None = None
+    max_rss_bytes: Natural | None = None
+    queues: tuple[str, ...] | None = None
+
+
+class Record(msgspec.Struct, array_like=True, gc=False):
+    """One task; ``worker`` is OVERFLOWED for those over their limit; ``seen`` is monotonic."""
+
+    uuid: str
+    series: Natural
+    worker: int | None
+    state: Annotated[int, msgspec.Meta(ge=0, le=4)]
+    seen: float
+    retries: int = 0
+    unclosed: int = 0
+    sent: float | None = None
+    eta: float | None = None
+    received: float | None = None
+    started: float | None = None
+
+
+OVERFLOWED = -1
+
+
+class Queue(msgspec.Struct, array_like=True):
+    """One queue, by whom it was named and when last, and the messages seen at its tails."""
+
+    name: str
+    sources: list[str]
+    mentioned_at: float
+    first_seen: dict[str, float]
+
+
+class Portion(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Some rows; what they refer to stands in the same portion or in one before."""
+
+    bounds: list[tuple[float, ...]] = []
+    series: list[Series] = []
+    workers: list[Worker] = []
+    prefetch_waits: dict[str, Histogram] = {}
+    records: list[Record] = []
+
+
+class Stream(msgspec.Struct, kw_only=True):
+    """Our own connection: its counts; ``under_way`` is how long it has been broken, if it is."""
+
+    up: bool
+    gap_seconds: float
+    under_way: float | None
+    gaps: Counts
+    rejected: Counts
+    salvaged: Counts
+    control: Counts
+    failures: Counts
+
+
+class Labels(msgspec.Struct, kw_only=True):
+    """The admitted values of each label, and how often each limit was hit."""
+
+    names: list[str]
+    queues: list[str]
+    hostnames: list[str]
+    exceptions: dict[str, list[str]]
+    overflow: Counts
+
+
+class Head(msgspec.Struct, kw_only=True):
+    """What concerns the whole: when, of which broker, and every small table.
+
+    ``now`` (monotonic) and ``wall`` (epoch) are one moment, that of the snapshot; ``since`` is
+    when counting began. ``lineage`` stays the same from restart to restart. ``final`` is True
+    for the exact snapshot of a daemon that was stopped.
+    """
+
+    broker: str
+    lineage: str
+    since: float
+    wall: float
+    now: float
+    final: bool
+    records: Natural
+    events: Counts
+    unknown_types: Natural
+    failures: Natural
+    last_event_at: float | None
+    orphans: Counts
+    clamped_waits: Natural
+    evictions: Counts
+    malformed: Natural
+    workers_overflow: Natural
+    workers_lost: Natural
+    labels: Labels
+    stream: Stream
+    queues_overflow: Natural
+    queues: list[Queue]
+    learnt: dict[str, str]
+    sent_to: Counts

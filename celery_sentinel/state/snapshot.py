@@ -1,0 +1,255 @@
+"""Takes a snapshot of the fleet without holding up the receiver: by slices, encoded in between."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from celery_sentinel.state import document, encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+
+    from celery_sentinel.fleet import model, series, stream
+    from celery_sentinel.fleet.worker import Worker
+
+T = TypeVar("T")
+
+RECORDS = 1000  # in a slice: some 2 ms under the lock
+ENTRIES = 128  # series, workers or histograms in a slice
+
+SAME = tuple(
+    name
+    for name in document.Worker.__struct_fields__
+    if name not in {"hostname", "state", "processed_by_pid", "skews"}
+)
+
+
+class Origin(NamedTuple):
+    """Whose state it is: of which broker, of which line of daemons, counting since (epoch)."""
+
+    broker: str
+    lineage: str
+    since: float
+
+
+class Snapshot:
+    """One snapshot; ``frames`` yields it encoded, ``longest_hold`` is seconds under the lock.
+
+    Each entry is as it was at one moment, the moments of two entries may be as far apart as the
+    snapshot takes. Series come before records: a task may be missing in the counters that its
+    record says has ended, as if its last event had been lost, never the other way round. Where
+    nobody writes meanwhile the snapshot is exact. ``rest`` is called between two slices.
+    """
+
+    def __init__(
+        self, fleet: model.Fleet, connection: stream.Stream, *, rest: Callable[[], None]
+    ) -> None:
+        self.longest_hold = 0.0
+        self._fleet = fleet
+        self._connection = connection
+        self._rest = rest
+        self._ids: list[str] = []
+        self._numbers: dict[Hashable, int] = {}
+        self._counts = dict.fromkeys(("bounds", "series", "workers"), 0)
+        self._portion = document.Portion()
+
+    def frames(self, origin: Origin, *, now: float, wall: float, final: bool) -> Iterator[bytes]:
+        """Yield the head, then the portions; it is ``now`` (monotonic), ``wall`` (epoch)."""
+        with self._held():
+            head = self._head(origin, now=now, wall=wall, final=final)
+            all_series, workers = list(self._fleet.series), list(self._fleet.workers)
+            waits = list(self._fleet.series.prefetch_waits.items())
+        yield encoding.encode(head)
+        yield from self._rows(all_series, self._series_number)
+        yield from self._rows(workers, self._worker_number)
+        for part in _slices(waits, ENTRIES):
+            with self._held():
+                self._portion.prefetch_waits = {
+                    queue: self._histogram(histogram) for queue, histogram in part
+                }
+            yield self._encoded()
+        with self._held():
+            self._ids = list(self._fleet.records.by_id)
+        yield from self._records()
+
+    def _rows(self, rows: Sequence[T], number: Callable[[T], object]) -> Iterator[bytes]:
+        """Put rows into portions by asking for their numbers."""
+        for part in _slices(rows, ENTRIES):
+            with self._held():
+                for row in part:
+                    number(row)
+            yield self._encoded()
+
+    def _records(self) -> Iterator[bytes]:
+        by_id = self._fleet.records.by_id
+        for part in _slices(self._ids, RECORDS):
+            with self._held():
+                rows = self._portion.records
+                for uuid in part:
+                    record = by_id.get(uuid)
+                    if record is not None:
+                        rows.append(
+                            document.Record(
+                                uuid,
+                                self._series_number(record.series),
+                                self._worker_number(record.worker),
+                                record.state,
+                                record.seen,
+                                record.retries,
+                                record.unclosed,
+                                record.sent,
+                                record.eta,
+                                record.received,
+                                record.started,
+                            )
+                        )
+            yield self._encoded()
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the model still, and note for how long."""
+        self._rest()
+        with self._fleet.lock.reading():
+            begun = time.perf_counter()
+            yield
+            self.longest_hold = max(self.longest_hold, time.perf_counter() - begun)
+
+    def _encoded(self) -> bytes:
+        portion, self._portion = self._portion, document.Portion()
+        return encoding.encode(portion)
+
+    # --- rows -----------------------------------------------------------------------------
+
+    def _number(self, kind: str, thing: Hashable) -> int:
+        number = self._numbers[thing] = self._counts[kind]
+        self._counts[kind] += 1
+        return number
+
+    def _series_number(self, one: series.TaskSeries) -> int:
+        """Return the number of a series; a new one is put into this portion."""
+        number = self._numbers.get(one)
+        if number is None:
+            self._portion.series.append(self._series(one))
+            number = self._number("series", one)
+        return number
+
+    def _worker_number(self, worker: Worker | None) -> int | None:
+        if worker is None:
+            return None
+        number = self._numbers.get(worker)
+        if number is None:
+            if worker is self._fleet.workers.overflowed:
+                return document.OVERFLOWED
+            self._portion.workers.append(_worker(worker))
+            number = self._number("workers", worker)
+        return number
+
+    def _histogram(self, histogram: series.Histogram) -> document.Histogram:
+        number = self._numbers.get(histogram.bounds)
+        if number is None:
+            self._portion.bounds.append(histogram.bounds)
+            number = self._number("bounds", histogram.bounds)
+        return document.Histogram(number, histogram.counts.copy(), histogram.sum)
+
+    def _series(self, one: series.TaskSeries) -> document.Series:
+        runtimes = (one.runtime_succeeded, one.runtime_failed, one.queue_wait)
+        return document.Series(
+            one.labels,
+            one.sent,
+            one.received,
+            one.started,
+            one.succeeded,
+            one.redelivered,
+            one.cancelled,
+            [(*why, count) for why, count in one.failed.items()],
+            dict(one.retried),
+            dict(one.rejected),
+            dict(one.revoked),
+            dict(one.lost),
+            one.last_sent,
+            one.last_succeeded,
+            one.last_failed,
+            *(None if found is None else self._histogram(found) for found in runtimes),
+        )
+
+    # --- the head -------------------------------------------------------------------------
+
+    def _head(self, origin: Origin, *, now: float, wall: float, final: bool) -> document.Head:
+        fleet = self._fleet
+        learnt, sent_to = fleet.queues.lessons()
+        return document.Head(
+            broker=origin.broker,
+            lineage=origin.lineage,
+            since=origin.since,
+            wall=wall,
+            now=now,
+            final=final,
+            records=len(fleet.records.by_id),
+            events=fleet.event_counts,
+            unknown_types=fleet.unknown_types,
+            failures=fleet.failures,
+            last_event_at=fleet.last_event_at,
+            orphans=dict(fleet.tracker.orphans),
+            clamped_waits=fleet.tracker.clamped_waits,
+            evictions=dict(fleet.records.evictions),
+            malformed=fleet.records.malformed,
+            workers_overflow=fleet.workers.overflow,
+            workers_lost=fleet.workers.lost,
+            labels=self._labels(),
+            stream=_stream(self._connection, now),
+            queues_overflow=fleet.queues.overflow,
+            queues=[
+                document.Queue(
+                    queue.name, sorted(queue.sources), queue.mentioned_at, queue.first_seen
+                )
+                for queue in fleet.queues
+            ],
+            learnt=learnt,
+            sent_to=sent_to,
+        )
+
+    def _labels(self) -> document.Labels:
+        table = self._fleet.series
+        return document.Labels(
+            names=list(table.names),
+            queues=list(table.queues),
+            hostnames=list(table.hostnames),
+            exceptions=table.admitted_exceptions(),
+            overflow={
+                "names": table.names.overflow,
+                "queues": table.queues.overflow,
+                "hostnames": table.hostnames.overflow,
+                "exceptions": table.exception_overflow,
+                "series": table.series_overflow,
+            },
+        )
+
+
+def _worker(worker: Worker) -> document.Worker:
+    return document.Worker(
+        hostname=worker.hostname,
+        state=worker.state.value,
+        processed_by_pid=list(worker.processed_by_pid.items()),
+        skews=list(worker.skews),
+        **{name: getattr(worker, name) for name in SAME},
+    )
+
+
+def _stream(connection: stream.Stream, now: float) -> document.Stream:
+    gap_seconds, under_way = connection.breaks(now)
+    return document.Stream(
+        up=connection.up,
+        gap_seconds=gap_seconds,
+        under_way=under_way,
+        **{
+            name: dict(getattr(connection, name))
+            for name in ("gaps", "rejected", "salvaged", "control", "failures")
+        },
+    )
+
+
+def _slices(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
