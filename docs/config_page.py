@@ -165,6 +165,11 @@ MEANINGS: Mapping[str, str] = {
     "workers.wedged_after": "How long a worker may start nothing beside a backlog and free slots "
     "before `celery_worker_wedged` says so.",
     **config_objectives.MEANINGS,
+    "state": "Where the model is kept over a restart; see [state.md](state.md).",
+    "state.file": "The file, in a directory that this user may write in. Each daemon needs one of "
+    "its own. Without it nothing is kept.",
+    "state.interval": "The time between two snapshots, from 1s to 1h. A daemon that is killed goes "
+    "back to the last one.",
 }
 
 # What SIGHUP takes over; everything else waits for a restart. Sections and single keys.

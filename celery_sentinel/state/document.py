@@ -25,7 +25,10 @@ class Histogram(msgspec.Struct, array_like=True, gc=False):
 
 
 class Series(msgspec.Struct, array_like=True):
-    """The counters of one (name, queue[, hostname]); its gauges follow from the records."""
+    """The counters of one (name, queue[, hostname]); its gauges follow from the records.
+
+    ``received_at`` is monotonic.
+    """
 
     labels: tuple[str, ...]
     sent: Natural
@@ -42,9 +45,23 @@ class Series(msgspec.Struct, array_like=True):
     last_sent: float
     last_succeeded: float
     last_failed: float
+    received_at: float
     runtime_succeeded: Histogram | None
     runtime_failed: Histogram | None
     queue_wait: Histogram | None
+
+
+class Ledger(msgspec.Struct, array_like=True):
+    """The account of one process: the fields of ``fleet.ledger.Balance``."""
+
+    pid: int | None
+    clock: int
+    started: int
+    folded: int
+    folded_to: int
+    starts: list[int]
+    totals: dict[str, int] | None
+    excuses: dict[str, int]
 
 
 class Worker(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -78,6 +95,9 @@ class Worker(msgspec.Struct, omit_defaults=True, kw_only=True):
     events_enabled: bool | None = None
     unexplained_progress: bool = False
     skews: list[float] = []
+    progress_at: float = 0.0
+    missed: Natural | None = None
+    ledgers: list[Ledger] = []
     pool: str | None = None
     concurrency: Natural | None = None
     prefetch_count: Natural | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from celery_sentinel.fleet import labels, records
+from celery_sentinel.fleet import labels, ledger, records
 from celery_sentinel.fleet.series import CLOSED, STARTED
 from celery_sentinel.fleet.worker import State
 from celery_sentinel.state import document, snapshot, store
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MONOTONIC = ("heard", "task_heard", "task_heard_at_progress", "idle_at", "answered_at")
+_MONOTONIC = (
+    "heard",
+    "progress_at",
+    "task_heard",
+    "task_heard_at_progress",
+    "idle_at",
+    "answered_at",
+)
 _HEAD = msgspec.msgpack.Decoder(document.Head)
 _PORTION = msgspec.msgpack.Decoder(document.Portion)
 
@@ -93,6 +100,7 @@ class Restoration:
             *("last_sent", "last_succeeded", "last_failed"),
         ):
             setattr(one, name, getattr(row, name))
+        one.received_at = self._older(row.received_at) if row.received_at else 0.0
         one.failed = Counter({(why, category): count for why, category, count in row.failed})
         for name in ("retried", "rejected", "revoked", "lost"):
             setattr(one, name, Counter(getattr(row, name)))
@@ -118,6 +126,11 @@ class Restoration:
             setattr(found, name, getattr(row, name))
         found.processed_by_pid = dict(row.processed_by_pid)
         found.skews.extend(row.skews)
+        for told in row.ledgers:
+            _, *balance = msgspec.structs.astuple(told)
+            account = found.ledgers[told.pid] = ledger.Ledger()
+            account.resume(ledger.Balance(*balance))
+            found.starts[told.pid] = account.starts
         found.state = State(row.state)
         judged = found.state in {State.LOST, State.OFFLINE}
         if found.state is State.UP:

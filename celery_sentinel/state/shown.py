@@ -10,7 +10,10 @@ from celery_sentinel.state import store
 _MAGIC = b"CSshown\n"
 _VERSION = 1
 _FRAME = 16 * 1024 * 1024
-_LEAST_REST = 10  # times as long as writing took, for those who scrape all the time
+# Scrapers who never rest shall not keep the disk busy: after a write that took longer than a few
+# milliseconds nothing is written for ten times as long, less so much (seconds).
+_LEAST_REST = 10
+_FREE = 0.1
 
 
 class Shown:
@@ -40,7 +43,7 @@ class Shown:
             self._store.write((lineage.encode(), *blocks))
         finally:
             ended = time.monotonic()
-            self._rest_until = ended + _LEAST_REST * (ended - begun)
+            self._rest_until = ended + _LEAST_REST * (ended - begun) - _FREE
 
     def read(self, lineage: str, since: float) -> recollection.Recollection | None:
         """Return what was shown by the daemon that left this state; None if that is not known.

@@ -22,7 +22,7 @@ ENTRIES = 128  # series, workers or histograms in a slice
 SAME = tuple(
     name
     for name in document.Worker.__struct_fields__
-    if name not in {"hostname", "state", "processed_by_pid", "skews"}
+    if name not in {"hostname", "state", "processed_by_pid", "skews", "ledgers"}
 )
 
 
@@ -171,6 +171,7 @@ class Snapshot:
             one.last_sent,
             one.last_succeeded,
             one.last_failed,
+            one.received_at,
             *(None if found is None else self._histogram(found) for found in runtimes),
         )
 
@@ -233,6 +234,11 @@ def _worker(worker: Worker) -> document.Worker:
         state=worker.state.value,
         processed_by_pid=list(worker.processed_by_pid.items()),
         skews=list(worker.skews),
+        ledgers=[
+            document.Ledger(pid, *balance)
+            for pid, ledger in worker.ledgers.items()
+            if (balance := ledger.balance()) is not None
+        ],
         **{name: getattr(worker, name) for name in SAME},
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from typing import TYPE_CHECKING
 
 from celery_sentinel import catalogue, readings, samples
 from celery_sentinel.collectors import objectives, queues, sentinel, tasks, workers
 from celery_sentinel.config import schema, thresholds
 from celery_sentinel.fleet import backend
+from celery_sentinel.state import keeper
 from tests.unit.fleet.stage import Stage
 
 if TYPE_CHECKING:
@@ -94,5 +96,15 @@ def families(play: Stage) -> Iterator[samples.Family]:
     yield from queues.collect(play.fleet, play.stream, results, compat=True)
     yield from objectives.collect(play.fleet)
     yield from sentinel.collect(play.fleet, play.stream)
+    yield from _state_file(play)
     for name, labels in DAEMONS.items():
         yield samples.family(getattr(catalogue, name), [(labels, 1)])
+
+
+def _state_file(play: Stage) -> Iterator[samples.Family]:
+    with tempfile.TemporaryDirectory() as directory:
+        kept = keeper.Keeper(
+            schema.Config(), file=f"{directory}/state", fleet=play.fleet, connection=play.stream
+        )
+        kept.finish(exact=True)
+        yield from kept.families()

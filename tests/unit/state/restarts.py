@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from celery_sentinel import catalogue
 from celery_sentinel.collectors import queues, sentinel, tasks, workers
-from celery_sentinel.config import schema
 from celery_sentinel.state import restore, snapshot
 from tests.unit.fleet import stage
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from celery_sentinel import samples
+    from celery_sentinel.config import schema
 
 ORIGIN = snapshot.Origin("redis://localhost:6379/0 celeryev", "a-line", stage.EPOCH)
 BOOT = 50_000.0  # how much more the monotonic clock of the next process shows

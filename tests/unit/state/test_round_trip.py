@@ -8,7 +8,7 @@ from celery_sentinel import catalogue, events, readings
 from celery_sentinel.config import schema
 from celery_sentinel.fleet import series
 from celery_sentinel.fleet.worker import State
-from tests.unit.fleet import stage, test_invariants
+from tests.unit.fleet import stage, test_invariants, test_losses
 from tests.unit.state import restarts
 
 
@@ -64,7 +64,7 @@ def test_what_is_kept_is_kept_over_many_restarts() -> None:
 def test_given_any_past_then_a_restart_shows_the_same(
     config: schema.Config, script: list[test_invariants.Step]
 ) -> None:
-    """Whatever happened before, what is shown after is the same, and the model agrees with itself."""
+    """What is shown after is what was shown before, and the model agrees with itself."""
     play = stage.Stage(config)
     for step in script:
         test_invariants.take(play, step)
@@ -135,6 +135,28 @@ def test_a_process_goes_on_where_it_was() -> None:
     new.beat(pid=8, processed=2)
     assert new.value(catalogue.WORKER_TASKS_PROCESSED, stage.WORKER) == 16
     assert new.value(catalogue.WORKER_RESTARTS, stage.WORKER) == 1
+
+
+def test_the_account_of_a_process_goes_on() -> None:
+    """What was started while we were away is missed, as the worker's own count tells."""
+    play = stage.Stage()
+    process = test_losses.Process(play)
+    for _ in range(5):
+        process.run()
+        process.beat()
+        process.answer()
+    new = restarts.restarted(play, away=20)
+    balance = play.worker().ledgers[test_losses.PID].balance()
+    assert balance is not None
+    assert new.worker().ledgers[test_losses.PID].balance() == balance
+    process.stage = new
+    process.run(3, heard=False)
+    for _ in range(8):
+        process.run()
+        process.beat()
+        process.answer()
+    assert new.value(catalogue.EVENTS_MISSED, stage.WORKER) == 3
+    assert restarts.restarted(new).value(catalogue.EVENTS_MISSED, stage.WORKER) == 3
 
 
 def test_what_a_worker_is_stays_known() -> None:
