@@ -40,16 +40,23 @@ class Snapshot:
     Each entry is as it was at one moment, the moments of two entries may be as far apart as the
     snapshot takes. Series come before records: a task may be missing in the counters that its
     record says has ended, as if its last event had been lost, never the other way round. Where
-    nobody writes meanwhile the snapshot is exact. ``rest`` is called between two slices.
+    nobody writes meanwhile the snapshot is exact. ``rest`` is called between two slices; a slice
+    has so many ``records``.
     """
 
     def __init__(
-        self, fleet: model.Fleet, connection: stream.Stream, *, rest: Callable[[], None]
+        self,
+        fleet: model.Fleet,
+        connection: stream.Stream,
+        *,
+        rest: Callable[[], None],
+        records: int = RECORDS,
     ) -> None:
         self.longest_hold = 0.0
         self._fleet = fleet
         self._connection = connection
         self._rest = rest
+        self._slice = records
         self._ids: list[str] = []
         self._numbers: dict[Hashable, int] = {}
         self._counts = dict.fromkeys(("bounds", "series", "workers"), 0)
@@ -84,7 +91,7 @@ class Snapshot:
 
     def _records(self) -> Iterator[bytes]:
         by_id = self._fleet.records.by_id
-        for part in _slices(self._ids, RECORDS):
+        for part in _slices(self._ids, self._slice):
             with self._held():
                 rows = self._portion.records
                 for uuid in part:
