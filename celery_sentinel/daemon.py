@@ -181,10 +181,7 @@ class Daemon:
             self._log.error("event_not_applied", exc_info=self._fleet.last_failure)
 
     def stop(self) -> None:
-        """Stop in the order in which the parts depend on each other: web, poller, receiver.
-
-        The last snapshot comes after them, so that it has all of it.
-        """
+        """Stop in the order of dependence: web, poller, receiver; then the last, exact snapshot."""
         if self._web is not None:
             self._web.close()
         for one in self._loops:

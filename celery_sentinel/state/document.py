@@ -144,11 +144,16 @@ class Portion(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Stream(msgspec.Struct, kw_only=True):
-    """Our own connection: its counts; ``under_way`` is how long it has been broken, if it is."""
+    """Our own connection: its counts; ``under_way`` is how long it has been broken, if it is.
+
+    ``unjudged`` is the reason of a break of which the next subscription tells whether it is a gap.
+    """
 
     up: bool
     gap_seconds: float
     under_way: float | None
+    unjudged: str | None
+    resumptions: Natural
     gaps: Counts
     rejected: Counts
     salvaged: Counts

@@ -58,6 +58,7 @@ class Keeper:
         self.before: recollection.Recollection | None = None
         self._connection = connection
         self._settings = config.state
+        self._durable = config.broker.durable_events
         largest = store.largest(config.tasks.max_records)
         self._store = store.Store(file, magic=MAGIC, version=document.VERSION, largest=largest)
         self._shown = shown.Shown(file, largest)
@@ -93,7 +94,14 @@ class Keeper:
         except Exception as error:  # noqa: BLE001 -- whatever is in it, the daemon must start
             self._log.error("state_failed", exc_info=error)
             return self._refuse(f"cannot be used: {type(error).__name__}: {error}")
-        restore.stream_counts(self._connection, head.stream, away=restoration.away, now=now)
+        restore.stream_counts(
+            self._connection,
+            head.stream,
+            away=restoration.away,
+            now=now,
+            # What a killed daemon had read since its snapshot is kept by nobody.
+            kept=self._durable and head.final,
+        )
         self._connection.failures["fleet"] = fleet.failures
         self._origin = snapshot.Origin(head.broker, head.lineage, head.since)
         self.restored = True

@@ -206,20 +206,22 @@ class Restoration:
 
 
 def stream_counts(
-    connection: stream.Stream, told: document.Stream, *, away: float, now: float
+    connection: stream.Stream, told: document.Stream, *, away: float, now: float, kept: bool
 ) -> None:
-    """Restore the counts of our own connection; the time we were away is a gap of its own.
+    """Restore the counts of our own connection; the time we were away is a break of its own.
 
-    It lasts until the subscription stands again. Where the stream was broken already, that gap
-    goes on.
+    It lasts until the subscription stands again, and is a gap unless the events may have been
+    ``kept`` for us; then the subscription decides. A break that was under way goes on.
     """
     for name in ("gaps", "rejected", "salvaged", "control", "failures"):
         getattr(connection, name).update(getattr(told, name))
-    under_way = told.under_way
-    if told.up:
-        connection.gaps["restart"] += 1
-        under_way = 0.0
-    connection.resume(told.gap_seconds, None if under_way is None else under_way + away, now)
+    connection.resumptions = told.resumptions
+    under_way, reason = (0.0, "restart") if told.up else (told.under_way, told.unjudged)
+    if reason is not None and not kept:
+        connection.gaps[reason] += 1
+        reason = None
+    since = None if under_way is None else under_way + away
+    connection.resume(told.gap_seconds, since, now, reason=reason)
 
 
 def _place(values: Sequence[str]) -> tuple[str, str, str]:

@@ -251,11 +251,13 @@ def _worker(worker: Worker) -> document.Worker:
 
 
 def _stream(connection: stream.Stream, now: float) -> document.Stream:
-    gap_seconds, under_way = connection.breaks(now)
+    gap_seconds, under_way, unjudged = connection.breaks(now)
     return document.Stream(
         up=connection.up,
         gap_seconds=gap_seconds,
         under_way=under_way,
+        unjudged=unjudged,
+        resumptions=connection.resumptions,
         **{
             name: dict(getattr(connection, name))
             for name in ("gaps", "rejected", "salvaged", "control", "failures")

@@ -118,7 +118,13 @@ def test_given_a_gap_then_its_reason_and_seconds_show() -> None:
     connection.connected(14.5, 14.5)
     families = {f.metric: dict(f.children) for f in sentinel.collect(play.fleet, connection)}
     gaps = families[catalogue.STREAM_GAPS]
-    assert {reason for (reason,) in gaps} == {"error", "watchdog", "slow_consumer", "overflow"}
+    assert {reason for (reason,) in gaps} == {
+        "error",
+        "watchdog",
+        "slow_consumer",
+        "overflow",
+        "restart",
+    }
     assert gaps["watchdog",] == 1
     assert families[catalogue.STREAM_GAP_SECONDS] == {(): 4.5}
 

@@ -27,7 +27,13 @@ def test_given_a_subscription_when_it_breaks_then_the_gap_runs_until_the_next() 
     connection.connected(0.0, 1000.0)
     for now in (10.0, 11.0, 12.0):
         connection.lost(now, 1000.0 + now, reason="error", error="reset")
-    assert connection.gaps == {"error": 1, "watchdog": 0, "slow_consumer": 0, "overflow": 0}
+    assert connection.gaps == {
+        "error": 1,
+        "watchdog": 0,
+        "slow_consumer": 0,
+        "overflow": 0,
+        "restart": 0,
+    }
     assert connection.since == 1010.0
     assert connection.gap_seconds(13.0) == 3.0
     assert connection.connected(15.0, 1015.0) == 5.0

@@ -46,22 +46,34 @@ def frames(play: stage.Stage) -> list[bytes]:
 
 
 def restored(
-    taken: Iterable[bytes], play: stage.Stage, config: schema.Config | None, *, away: float
+    taken: Iterable[bytes],
+    play: stage.Stage,
+    config: schema.Config | None,
+    *,
+    away: float,
+    kept: bool = False,
 ) -> stage.Stage:
     """Return a new stage with what was taken from ``play``, in a process ``away`` seconds later."""
     new = stage.Stage(config)
     new.now, new.wall = play.now + BOOT + away, play.wall + away
     restoration = restore.Restoration(new.fleet, now=new.now, wall=new.wall)
     head = restoration.read(iter(taken), broker=ORIGIN.broker)
-    restore.stream_counts(new.stream, head.stream, away=restoration.away, now=new.now)
+    restore.stream_counts(new.stream, head.stream, away=restoration.away, now=new.now, kept=kept)
     return new
 
 
 def restarted(
-    play: stage.Stage, config: schema.Config | None = None, *, away: float = 0.0
+    play: stage.Stage,
+    config: schema.Config | None = None,
+    *,
+    away: float = 0.0,
+    kept: bool = False,
 ) -> stage.Stage:
-    """Return a stage on which a daemon goes on that was ``away`` for so many seconds."""
-    return restored(frames(play), play, config, away=away)
+    """Return a stage on which a daemon goes on that was ``away`` for so many seconds.
+
+    ``kept``: a durable queue may have kept the events meanwhile.
+    """
+    return restored(frames(play), play, config, away=away, kept=kept)
 
 
 def shown(play: stage.Stage) -> Shown:

@@ -134,6 +134,20 @@ def test_a_gap_that_was_under_way_goes_on() -> None:
     assert new.stream.connected(new.now + 3, new.wall) == pytest.approx(33)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_with_a_durable_queue_the_subscription_decides(kept: bool) -> None:
+    """What the queue kept is a resumption and no gap; what it lost is a gap of the restart."""
+    play = stage.Stage()
+    play.stream.connected(play.now, play.wall)
+    new = restarts.restarted(play, away=20, kept=True)
+    again = restarts.restarted(new, away=5, kept=True)
+    assert again.stream.connected(again.now, again.wall, kept=kept) == pytest.approx(25)
+    assert again.stream.gap_seconds(again.now) == pytest.approx(0 if kept else 25)
+    assert again.stream.gaps["restart"] == (not kept)
+    assert again.stream.resumptions == kept
+    assert restarts.restarted(again).stream.resumptions == kept
+
+
 def test_a_broker_never_reached_is_still_no_gap() -> None:
     """Without a subscription there was nothing to break."""
     new = restarts.restarted(stage.Stage(), away=20)
