@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from celery_sentinel.fleet import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 # How far a task has come. AWAITED: nothing of it is in flight that we know of, more is to come.
 AWAITED, SENT, RECEIVED, STARTED, CLOSED = range(5)
@@ -169,16 +169,6 @@ class SeriesTable:
         if label == labels.OTHER:
             self.exception_overflow += 1
         return label
-
-    def admitted_exceptions(self) -> dict[str, list[str]]:
-        """Return the labels of exceptions in use, by task name."""
-        return {name: list(admitted) for name, admitted in self._exceptions_of.items()}
-
-    def load_exceptions(self, admitted: Mapping[str, Iterable[str]]) -> None:
-        """Take over the labels of exceptions that were in use before a restart."""
-        for name, values in admitted.items():
-            self._exceptions_of[name] = labels.LabelSet(self._exceptions)
-            self._exceptions_of[name].load(values, 0)
 
     def load(self, values: tuple[str, ...]) -> TaskSeries | None:
         """Return the series that had these labels before a restart.

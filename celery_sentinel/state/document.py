@@ -27,7 +27,7 @@ class Histogram(msgspec.Struct, array_like=True, gc=False):
 class Series(msgspec.Struct, array_like=True):
     """The counters of one (name, queue[, hostname]); its gauges follow from the records.
 
-    ``received_at`` is monotonic.
+    ``exceptions`` are the labels admitted, in their order; ``received_at`` is monotonic.
     """
 
     labels: tuple[str, ...]
@@ -38,6 +38,7 @@ class Series(msgspec.Struct, array_like=True):
     redelivered: Natural
     cancelled: Natural
     failed: list[tuple[str, str, Natural]]
+    exceptions: list[str]
     retried: Counts
     rejected: Counts
     revoked: Counts
@@ -167,7 +168,6 @@ class Labels(msgspec.Struct, kw_only=True):
     names: list[str]
     queues: list[str]
     hostnames: list[str]
-    exceptions: dict[str, list[str]]
     overflow: Counts
 
 

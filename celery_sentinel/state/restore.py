@@ -46,6 +46,7 @@ class Restoration:
         self._wall = wall
         self._taken_at = 0.0  # monotonic, of the process that took the snapshot
         self._too_many = 0
+        self._names: dict[str, str] = {}
         self._bounds: list[tuple[float, ...]] = []
         self._series: list[series.TaskSeries] = []
         self._workers: list[worker.Worker] = []
@@ -100,6 +101,8 @@ class Restoration:
             *("last_sent", "last_succeeded", "last_failed"),
         ):
             setattr(one, name, getattr(row, name))
+        for exception in row.exceptions:
+            self._fleet.series.exception(one, exception)
         one.received_at = self._older(row.received_at) if row.received_at else 0.0
         one.failed = Counter({(why, category): count for why, category, count in row.failed})
         for name in ("retried", "rejected", "revoked", "lost"):
@@ -126,6 +129,8 @@ class Restoration:
             setattr(found, name, getattr(row, name))
         found.processed_by_pid = dict(row.processed_by_pid)
         found.skews.extend(row.skews)
+        if row.queues is not None:  # each name once, however many workers consume it
+            found.queues = tuple(self._names.setdefault(name, name) for name in row.queues)
         for told in row.ledgers:
             _, *balance = msgspec.structs.astuple(told)
             account = found.ledgers[told.pid] = ledger.Ledger()
@@ -178,7 +183,6 @@ class Restoration:
         table.names.load(told.names, 0)
         table.queues.load(told.queues, 0)
         table.hostnames.load(told.hostnames, 0)
-        table.load_exceptions(told.exceptions)
 
     def _tables(self, head: document.Head) -> None:
         """Set the counts last: on the way here some have grown."""

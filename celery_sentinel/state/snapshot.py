@@ -171,6 +171,7 @@ class Snapshot:
             one.redelivered,
             one.cancelled,
             [(*why, count) for why, count in one.failed.items()],
+            list(one.exceptions or ()),
             dict(one.retried),
             dict(one.rejected),
             dict(one.revoked),
@@ -224,7 +225,6 @@ class Snapshot:
             names=list(table.names),
             queues=list(table.queues),
             hostnames=list(table.hostnames),
-            exceptions=table.admitted_exceptions(),
             overflow={
                 "names": table.names.overflow,
                 "queues": table.queues.overflow,
