@@ -34,8 +34,13 @@ IMMEDIATE = "metrics: {zero_born_hold: 0s}\n"
 # First, so that the groups are there when xdist reads them.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests on RabbitMQ together: one xdist worker boots it, once."""
+    """Keep the tests on RabbitMQ together: one xdist worker boots it, once.
+
+    Tests in another group, those of tests/soak, start a node of their own.
+    """
     for item in items:
+        if item.get_closest_marker("xdist_group"):
+            continue
         chosen = getattr(item, "callspec", None)
         broker_chosen = chosen is not None and "rabbitmq" in chosen.params.values()
         if broker_chosen or "rabbitmq_node" in getattr(item, "fixturenames", ()):

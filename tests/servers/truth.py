@@ -5,12 +5,15 @@ from __future__ import annotations
 import collections
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from celery import signals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+Key = TypeVar("Key")
 
 
 class Truth:
@@ -21,25 +24,42 @@ class Truth:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._read_to = 0
+        self._seen: collections.Counter[tuple[str, str, str | None]] = collections.Counter()
 
     def counts(self) -> collections.Counter[tuple[str, str]]:
         """Count by (outcome, task name)."""
-        return collections.Counter((line["outcome"], line["name"]) for line in self._lines())
+        return self._count_by(lambda outcome, name, _: (outcome, name))
 
     def outcomes(self) -> collections.Counter[str]:
         """Count by outcome."""
-        return collections.Counter(line["outcome"] for line in self._lines())
+        return self._count_by(lambda outcome, _name, _: outcome)
 
     def exceptions(self) -> collections.Counter[tuple[str, str]]:
         """Count failures and retries by (task name, exception class)."""
-        return collections.Counter(
-            (line["name"], line["exception"]) for line in self._lines() if line["exception"]
-        )
+        return self._count_by(lambda _, name, exception: (name, exception) if exception else None)
 
-    def _lines(self) -> list[dict[str, Any]]:
+    def _count_by(
+        self, key: Callable[[str, str, str | None], Key | None]
+    ) -> collections.Counter[Key]:
+        self._read_on()
+        counted: collections.Counter[Key] = collections.Counter()
+        for line, times in self._seen.items():
+            found = key(*line)
+            if found is not None:
+                counted[found] += times
+        return counted
+
+    def _read_on(self) -> None:
+        """Read what was recorded since the last look; hours of it would be too much each time."""
         if not self.path.exists():
-            return []
-        return [json.loads(line) for line in self.path.read_text().splitlines()]
+            return
+        with self.path.open("rb") as recorded:
+            recorded.seek(self._read_to)
+            whole = recorded.read().rpartition(b"\n")[0]
+        self._read_to += len(whole) + bool(whole)
+        for line in map(json.loads, whole.splitlines()):
+            self._seen[line["outcome"], line["name"], line["exception"]] += 1
 
 
 class _Recorder:

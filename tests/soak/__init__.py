@@ -1,0 +1,1 @@
+"""Long runs under load and disturbance: the counts stay true, and nothing grows."""

@@ -1,0 +1,68 @@
+"""All that takes part in one run, and what can be asked of it together."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.servers import daemon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers import producer, relay, server
+    from tests.soak import fleet, ledger, load, watcher
+
+_UP_SECONDS = 90.0
+
+
+class Scene(NamedTuple):
+    """The parts of one run; the daemon alone reaches the broker by the ``cable``."""
+
+    broker: server.Broker
+    cable: relay.Relay
+    workers: fleet.Fleet
+    sending: producer.Producer
+    load: load.Load
+    watching: watcher.Watcher
+    books: ledger.Ledger
+
+    @contextlib.contextmanager
+    def under_load(self) -> Iterator[None]:
+        """Send tasks while the block lasts; then wait until the workers have nothing to do."""
+        with self.load.running():
+            yield
+        self.workers.drain(self._waiting)
+
+    def wait_all_up(self) -> None:
+        """Wait until we are subscribed, and exactly the workers that run are up."""
+        self.wait_up(dict.fromkeys(self.workers.living, 1.0))
+
+    def wait_up(self, wanted: dict[str, float]) -> None:
+        """Wait until ``celery_worker_up`` is as ``wanted``, by node name."""
+        self.watching.wait(
+            lambda samples: up(samples) == wanted and daemon.total(samples, "celery_broker_up"),
+            _UP_SECONDS,
+            f"celery_worker_up is {wanted}",
+        )
+
+    def _waiting(self) -> int:
+        """Return how many messages the queue of tasks holds, asked of the broker itself."""
+        app = self.sending.app
+        with app.connection_for_read() as connection:
+            try:
+                declared = connection.default_channel.queue_declare(
+                    app.conf.task_default_queue, passive=True
+                )
+            except connection.channel_errors:  # an empty queue does not exist on Redis
+                return 0
+            return int(declared.message_count)
+
+
+def up(samples: daemon.Samples) -> dict[str, float]:
+    """Return ``celery_worker_up`` by node name."""
+    return {
+        dict(labels)["hostname"]: value
+        for (name, labels), value in samples.items()
+        if name == "celery_worker_up"
+    }

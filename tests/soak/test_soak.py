@@ -1,0 +1,63 @@
+"""Under load, with everything around it dying and coming back, the daemon stays true and small."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.servers import daemon, deadline
+from tests.soak import disturbances, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.servers import promtool
+    from tests.soak.scene import Scene
+
+MINUTES = float(os.environ.get("SOAK_MINUTES", "2"))
+# The disturbances that are under way when the time is over, and what is waited for at the end.
+_GRACE_SECONDS = 480
+# From then on every part has been used, and the number of remembered tasks is steady.
+_WARM_SECONDS = 45
+_MOST_GROWTH_KIB = 3 * 1024
+
+
+# One after the other: side by side they would take too much of a machine of two cores.
+@pytest.mark.xdist_group("soak")
+@pytest.mark.timeout(MINUTES * 60 + _GRACE_SECONDS)
+def test_counts_stay_true_and_nothing_grows(
+    compose: Callable[[], tuple[daemon.Daemon, Scene]], prom_tool: promtool.PromTool
+) -> None:
+    """Brokers restart and freeze, workers die and come: counts, memory and sockets are right."""
+    sentinel, scene = compose()
+    begun = time.monotonic()
+    disturbances.calm(scene)
+    before = scene.watching.held()
+
+    kills = 0
+    for disturbance in disturbances.in_turn(scene):
+        kills += disturbance.kills
+        report.say(time.monotonic() - begun, disturbance.name, scene.books)
+        scene.watching.check()
+        if time.monotonic() - begun > MINUTES * 60:
+            break
+    disturbances.calm(scene)
+
+    scene.watching.wait(
+        lambda samples: daemon.total(samples, "celery_tasks_in_flight", state="started") == 0,
+        30,
+        "nothing runs any more",
+    )
+    samples = scene.watching.latest
+    assert daemon.total(samples, "celery_worker_lost_total") == kills
+    assert not daemon.total(samples, "celery_sentinel_caught_failures_total")
+    assert not daemon.total(samples, "celery_sentinel_events_rejected_total")
+    assert not prom_tool.complaints(sentinel.get("/metrics").content)
+    deadline.wait_until(
+        lambda: not scene.watching.held().beyond(before), 30, "threads and sockets are as before"
+    )
+    growth = report.growth(scene, since=begun + _WARM_SECONDS)
+    assert growth < _MOST_GROWTH_KIB, f"memory has grown by {growth:.0f} KiB"
