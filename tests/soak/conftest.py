@@ -24,7 +24,7 @@ CONFIG = "metrics: {zero_born_hold: 0s}\ntasks: {grace: 15s}\n"
 
 
 @pytest.fixture(params=["redis", "rabbitmq"])
-def broker(
+def own_broker(
     request: pytest.FixtureRequest,
     start_redis: conftest.StartRedis,
     new_directory: conftest.Directories,
@@ -38,15 +38,14 @@ def broker(
 
 @pytest.fixture
 def compose(
-    broker: server.Broker,
     watch: Callable[..., daemon.Daemon],
     start_worker: conftest.StartWorker,
     make_producer: conftest.MakeProducer,
     closing: contextlib.ExitStack,
-) -> Callable[[], tuple[daemon.Daemon, scene.Scene]]:
+) -> Callable[[server.Broker], tuple[daemon.Daemon, scene.Scene]]:
     """Start a daemon, its scraper, all workers, and a load that waits for its cue."""
 
-    def start() -> tuple[daemon.Daemon, scene.Scene]:
+    def start(broker: server.Broker) -> tuple[daemon.Daemon, scene.Scene]:
         cable = closing.enter_context(relay.Relay(broker.url))
         sentinel = watch(cable.url, config=CONFIG)
         workers = fleet.Fleet(broker, start_worker)

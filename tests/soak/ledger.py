@@ -48,9 +48,13 @@ class Ledger:
         return gaps(self._watching.latest) == self._gaps
 
     def truth(self) -> Counts:
-        """Return what really happened, by outcome; a retry is sent again by its worker."""
+        """Return what really happened, by outcome.
+
+        A retry is sent again by its worker; an unregistered task fails without being received.
+        """
         truth = self._workers.truth()
         known = collections.Counter({outcome: truth[outcome] for outcome in fleet.OUTCOMES})
+        known["failed"] += truth["unknown"]
         known["sent"] = self._sending.sent.total() + truth["retried"]
         return known
 

@@ -14,7 +14,7 @@ from tests.soak import disturbances, report
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.servers import promtool
+    from tests.servers import promtool, server
     from tests.soak.scene import Scene
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "2"))
@@ -29,10 +29,12 @@ _MOST_GROWTH_KIB = 3 * 1024
 @pytest.mark.xdist_group("soak")
 @pytest.mark.timeout(MINUTES * 60 + _GRACE_SECONDS)
 def test_counts_stay_true_and_nothing_grows(
-    compose: Callable[[], tuple[daemon.Daemon, Scene]], prom_tool: promtool.PromTool
+    own_broker: server.Broker,
+    compose: Callable[[server.Broker], tuple[daemon.Daemon, Scene]],
+    prom_tool: promtool.PromTool,
 ) -> None:
     """Brokers restart and freeze, workers die and come: counts, memory and sockets are right."""
-    sentinel, scene = compose()
+    sentinel, scene = compose(own_broker)
     begun = time.monotonic()
     disturbances.calm(scene)
     before = scene.watching.held()
