@@ -1,11 +1,12 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test install servers lint types imports pytest fuzz docs lock clean
+.PHONY: help demo test install servers lint types imports pytest soak fuzz docs lock clean
 
 PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
 PYTEST_ARGS ?= --numprocesses 4 --dist loadgroup --durations 12
 FUZZ_SECONDS ?= 600
+SOAK_MINUTES ?= 2# on each broker; the two run side by side
 LOCK_ARGS ?=# --upgrade takes the newest versions instead of keeping those locked
 
 venv := .venv
@@ -51,6 +52,9 @@ fuzz: $(venv)/installed-test ## fuzz for FUZZ_SECONDS each whatever reads strang
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(bin)/python -m pytest tests/fuzz
 
 docs: $(venv)/installed-demo ## write docs/metrics.md, docs/config.md and the table in docs/alerting.md
+soak: $(venv)/installed-test servers ## run the soak test alone; SOAK_MINUTES=60 makes it an hour
+	SOAK_MINUTES=$(strip $(SOAK_MINUTES)) $(bin)/python -m pytest tests/soak/test_soak.py \
+		--numprocesses 2 -rP
 	$(bin)/celery-sentinel metrics --format markdown > docs/metrics.md
 	$(bin)/python docs/config_page.py > docs/config.md
 	$(bin)/python docs/alerts_table.py

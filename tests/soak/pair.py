@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import collections
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
+from tests.integration import conftest as integration
 from tests.servers import daemon, deadline
+
+if TYPE_CHECKING:
+    from tests.soak import load
 
 MISSED = "celery_sentinel_events_missed_total"
 _SECONDS = 30.0
+_SNAPSHOT_SECONDS = 3.0
 _COUNTED = ("_total", "_count", "_bucket")
 
 Series = tuple[str, frozenset[tuple[str, str]]]
@@ -52,3 +59,35 @@ def wait_difference(
         deadline.wait_until(so, _SECONDS, "the two agree")
     except TimeoutError:
         assert seen[0] == wanted
+
+
+class Away(NamedTuple):
+    """How long a daemon was away: at least, and at most, in seconds."""
+
+    shortest: float
+    longest: float
+
+
+def restart(sentinel: daemon.Daemon, end: str, working: load.Load) -> Away:
+    """End a daemon (``stop`` or ``kill``) for two seconds of load, and start it again."""
+    begun = time.monotonic()
+    getattr(sentinel, end)()
+    gone = time.monotonic()
+    working.wait_for(24)
+    back = time.monotonic()
+    sentinel.start()
+    integration.wait_up(sentinel)
+    # A killed one was last known to be there at its last snapshot, taken each second.
+    return Away(back - gone, time.monotonic() - begun + _SNAPSHOT_SECONDS)
+
+
+def wait_explained(first: daemon.Daemon, second: daemon.Daemon) -> None:
+    """Wait until the started tasks the second lacks are those it says it missed."""
+
+    def explained() -> bool:
+        ours, theirs = first.scrape(), second.scrape()
+        lacking = by_metric(difference(ours, theirs))["celery_task_started_total"]
+        missed = (daemon.total(theirs, MISSED) or 0) - (daemon.total(ours, MISSED) or 0)
+        return lacking == missed > 0
+
+    deadline.wait_until(explained, _SECONDS, "what one lacks is what it says it missed")
