@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 watch = integration.watch
 
 # Ended tasks are forgotten soon, so that their number is steady in a short run, too.
-CONFIG = "metrics: {zero_born_hold: 0s}\ntasks: {grace: 15s}\n"
+# Workers are asked often, for a loss shows after a poll of them.
+CONFIG = """\
+metrics: {zero_born_hold: 0s}
+tasks: {grace: 15s}
+polling: {workers: 4s}
+"""
 
 
 @pytest.fixture(params=["redis", "rabbitmq"])

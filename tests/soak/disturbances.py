@@ -55,6 +55,7 @@ def worker_killed(scene: Scene, name: str) -> None:
         scene.wait_up({**others, victim.hostname: 0.0})
         victim.start()
         scene.wait_all_up()
+        scene.load.wait_for(24)
     scene.books.compare_after_kill(tail, fleet.CREW[name][1])
 
 

@@ -22,6 +22,7 @@ Counts = collections.Counter[str]
 
 MISSED = "celery_sentinel_events_missed_total"
 _SETTLE_SECONDS = 30.0
+_CONCLUDED_SECONDS = 60.0  # a loss shows after three heartbeats and a poll of the workers
 
 
 class Ledger:
@@ -81,26 +82,33 @@ class Ledger:
 
         def agreed(samples: daemon.Samples) -> bool:
             found = _difference(truth, counted(samples))
+            missed = _missed(samples) - self._missed
             return all(
                 wanted[one] - less <= found[one] <= wanted[one] + allowed[one] for one in truth
-            )
+            ) and 0 <= missed <= max(0, found["started"] - wanted["started"])
 
         try:
             self._watching.wait(agreed, _SETTLE_SECONDS, "the counts equal the truth")
         except TimeoutError:
             found = _difference(truth, counted(self._watching.latest))
-            assert dict(found) == dict(wanted), f"the truth was {dict(truth)}"
+            missed = _missed(self._watching.latest) - self._missed
+            assert dict(found) == dict(wanted), f"missed: {missed}; the truth was {dict(truth)}"
+            raise
 
     def _close_gap(self) -> None:
         truth = self.truth()
 
         def explained(samples: daemon.Samples) -> bool:
             found = _difference(truth, counted(samples))
-            grown = found["started"] - self._deficit["started"]
-            missed = daemon.total(samples, MISSED)
-            return missed is None or grown == missed - self._missed
+            return found["started"] - self._deficit["started"] == _missed(samples) - self._missed
 
-        self._watching.wait(explained, _SETTLE_SECONDS, "what a gap cost is counted as missed")
+        try:
+            self._watching.wait(explained, _CONCLUDED_SECONDS, "the gap's starts are missed")
+        except TimeoutError:
+            self._watching.check()
+            missed = _missed(self._watching.latest) - self._missed
+            found = _difference(truth, counted(self._watching.latest))
+            assert missed == found["started"] - self._deficit["started"], "missed, of those started"
         found = _difference(truth, counted(self._watching.latest))
         for outcome in truth:
             assert found[outcome] >= self._deficit[outcome], f"{outcome} counted too often"
@@ -109,7 +117,7 @@ class Ledger:
         samples = self._watching.latest
         self._deficit = _difference(self.truth(), counted(samples))
         self._gaps = gaps(samples)
-        self._missed = daemon.total(samples, MISSED) or 0.0
+        self._missed = _missed(samples)
 
 
 def counted(samples: daemon.Samples) -> Counts:
@@ -125,6 +133,10 @@ def counted(samples: daemon.Samples) -> Counts:
 def gaps(samples: daemon.Samples) -> float:
     """Return how often the stream has broken."""
     return daemon.total(samples, "celery_sentinel_stream_gaps_total") or 0.0
+
+
+def _missed(samples: daemon.Samples) -> float:
+    return daemon.total(samples, MISSED) or 0.0
 
 
 def _difference(truth: Counts, counts: Counts) -> Counts:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.soak import fleet, ledger, load, watcher
 
 _UP_SECONDS = 90.0
+_IDLE_SECONDS = 30.0
 
 
 class Scene(NamedTuple):
@@ -46,6 +47,14 @@ class Scene(NamedTuple):
             f"celery_worker_up is {wanted}",
         )
 
+    def wait_nothing_runs(self) -> None:
+        """Wait until no task is in flight as started: also those whose end fell into a gap."""
+        try:
+            self.watching.wait(lambda samples: not running(samples), _IDLE_SECONDS, "nothing runs")
+        except TimeoutError:
+            assert not running(self.watching.latest), "they are in flight for ever"
+            raise
+
     def _waiting(self) -> int:
         """Return how many messages the queue of tasks holds, asked of the broker itself."""
         app = self.sending.app
@@ -57,6 +66,15 @@ class Scene(NamedTuple):
             except connection.channel_errors:  # an empty queue does not exist on Redis
                 return 0
             return int(declared.message_count)
+
+
+def running(samples: daemon.Samples) -> dict[str, float]:
+    """Return how many tasks are in flight as started, by name and queue."""
+    return {
+        str(sorted(labels)): value
+        for (name, labels), value in samples.items()
+        if name == "celery_tasks_in_flight" and ("state", "started") in labels and value
+    }
 
 
 def up(samples: daemon.Samples) -> dict[str, float]:

@@ -48,11 +48,7 @@ def test_counts_stay_true_and_nothing_grows(
             break
     disturbances.calm(scene)
 
-    scene.watching.wait(
-        lambda samples: daemon.total(samples, "celery_tasks_in_flight", state="started") == 0,
-        30,
-        "nothing runs any more",
-    )
+    scene.wait_nothing_runs()
     samples = scene.watching.latest
     assert daemon.total(samples, "celery_worker_lost_total") == kills
     assert not daemon.total(samples, "celery_sentinel_caught_failures_total")
