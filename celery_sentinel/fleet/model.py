@@ -67,6 +67,7 @@ class Fleet:
             audit=audit,
             on_lost=self._lost,
             on_idle=self._idle,
+            on_left=self._left,
         )
         self.records = records.RecordTable(
             limit=config.tasks.max_records, ttl=config.tasks.ttl, grace=config.tasks.grace
@@ -247,6 +248,9 @@ class Fleet:
 
     def _idle(self, worker: Worker, before: float) -> None:
         self.tracker.close_unheard(worker, before)
+
+    def _left(self, worker: Worker) -> None:
+        self.tracker.close_left(worker)
 
 
 def _ignored(config: schema.Config) -> tuple[str, ...]:

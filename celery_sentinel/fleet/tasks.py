@@ -273,6 +273,16 @@ class Tracker:
             if record.seen < before:
                 self._records.close(uuid, record, self.now)
 
+    def close_left(self, worker: Worker) -> None:
+        """Close what a worker that ran nothing when it said goodbye had started by then.
+
+        What it began after that, from what it had taken in advance, still runs.
+        """
+        left_at = worker.offline_at
+        for uuid, record in list(worker.running.items()):
+            if left_at is not None and record.started is not None and record.started <= left_at:
+                self._records.close(uuid, record, self.now)
+
     def series_of_active(self, task: readings.ActiveTask, worker: Worker) -> TaskSeries:
         """Return the series of a task that a worker says it runs and no event told of."""
         return self._places.active(task, worker)

@@ -25,8 +25,8 @@ RETURN_PATIENCE = 60.0  # seconds; a worker waits up to half a minute between tw
 class WorkerTable:
     """Every worker heard of, at most ``limit``; the ones over it share one nameless record.
 
-    ``overflowed`` is that record. ``on_lost`` and ``on_idle`` are told of a worker whose running
-    tasks need closing.
+    ``overflowed`` is that record. ``on_lost``, ``on_idle`` and ``on_left`` are told of a worker
+    whose running tasks need closing.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class WorkerTable:
         audit: losses.Losses,
         on_lost: Callable[[Worker], None],
         on_idle: Callable[[Worker, float], None],
+        on_left: Callable[[Worker], None],
     ) -> None:
         self.limit = limit
         self.forget_after = forget_after
@@ -46,6 +47,7 @@ class WorkerTable:
         self._losses = audit
         self._on_lost = on_lost
         self._on_idle = on_idle
+        self._on_left = on_left
         self.overflowed = Worker(labels.OTHER)
         self._resubscribed_at = float("-inf")
         self._lags: deque[tuple[float, float]] = deque()
@@ -117,6 +119,7 @@ class WorkerTable:
         worker.offline_at = event.timestamp
         worker.heard = now
         worker.active = None
+        worker.idle_at = now if event.active == 0 else None
 
     def _newest(self, worker: Worker, event: events.Event) -> bool:
         """Tell whether an event is newer than the goodbye of the same process."""
@@ -181,6 +184,7 @@ class WorkerTable:
         worker.skews.clear()
         worker.processed_by_pid[pid] = 0
         worker.clear_answers()
+        self._left_idle(worker)
         if len(worker.processed_by_pid) > PIDS_REMEMBERED:
             oldest = next(iter(worker.processed_by_pid))
             del worker.processed_by_pid[oldest]
@@ -233,6 +237,11 @@ class WorkerTable:
             self._on_idle(worker, worker.idle_at)
         worker.idle_at = now
 
+    def _left_idle(self, worker: Worker) -> None:
+        """Have closed what had ended unheard when a worker said goodbye and ran nothing."""
+        if worker.state is State.OFFLINE and worker.idle_at is not None and worker.running:
+            self._on_left(worker)
+
     def tick(self, now: float, *, listening: bool, alive_at: float) -> None:
         """Judge the silent and forget the long gone; call at least once a second.
 
@@ -243,6 +252,7 @@ class WorkerTable:
             quiet = now - worker.last_heard
             if quiet > losses.SETTLED_AFTER and worker.state in {State.OFFLINE, State.LOST}:
                 self._losses.end_all(worker)
+                self._left_idle(worker)
             if worker.state is State.OFFLINE and not worker.running and quiet > GOODBYE_MEMORY:
                 del self.by_hostname[worker.hostname]
             elif now - worker.last_seen > self.forget_after:

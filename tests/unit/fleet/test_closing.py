@@ -99,6 +99,52 @@ def test_given_a_restart_when_tasks_ran_in_the_old_process_then_they_are_lost(
     assert play.children(catalogue.TASK_LOST) == {(*WHERE, "worker_lost"): 1}
 
 
+def test_given_ignore_when_its_worker_left_idle_then_it_is_closed_quietly(play: Stage) -> None:
+    """A goodbye of a worker that runs nothing ends what it had started, soon and not as lost."""
+    play.beat(active=0)
+    run(play)
+    play.offline(active=0)
+    play.pass_time(10)
+    assert play.value(catalogue.TASKS_IN_FLIGHT, *WHERE, "started") == 0
+    assert play.children(catalogue.TASK_LOST) == {}
+
+
+def test_given_ignore_when_its_worker_left_idle_and_is_back_at_once_then_it_is_not_lost(
+    play: Stage,
+) -> None:
+    """The next process of that name takes no blame for what had ended before it."""
+    play.beat(active=0)
+    run(play)
+    play.offline(active=0)
+    play.pass_time(1)
+    play.online(pid=8)
+    assert play.value(catalogue.TASKS_IN_FLIGHT, *WHERE, "started") == 0
+    assert play.children(catalogue.TASK_LOST) == {}
+
+
+def test_given_an_idle_goodbye_when_a_reserved_task_starts_after_it_then_its_end_is_awaited(
+    play: Stage,
+) -> None:
+    """A pool runs what it holds before it stops: that is in flight, and has its run time."""
+    play.beat(active=0)
+    play.offline(active=0)
+    play.pass_time(1)
+    run(play)
+    play.pass_time(60)
+    assert play.value(catalogue.TASKS_IN_FLIGHT, *WHERE, "started") == 1
+
+
+def test_given_an_idle_goodbye_when_an_end_comes_late_then_it_is_measured(play: Stage) -> None:
+    """The last batch of events may come after the goodbye: a failure in it has its run time."""
+    play.beat(active=0)
+    run(play)
+    play.pass_time(1)
+    play.offline(active=0)
+    play.ended("failed", exception="ValueError('x')")
+    play.pass_time(10)
+    assert play.distribution(catalogue.TASK_RUNTIME, *WHERE, "failed")[0] == 1
+
+
 def test_given_a_goodbye_when_a_task_still_runs_then_its_end_is_awaited(play: Stage) -> None:
     """In a warm shutdown the goodbye comes first and the ends of the last tasks after it."""
     play.beat()
