@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MISSED = "celery_sentinel_events_missed_total"
 _SECONDS = 30.0
+_CONCLUDED_SECONDS = 60.0
 _SNAPSHOT_SECONDS = 3.0
 _COUNTED = ("_total", "_count", "_bucket")
 
@@ -58,7 +59,7 @@ def wait_difference(
     try:
         deadline.wait_until(so, _SECONDS, "the two agree")
     except TimeoutError:
-        assert seen[0] == wanted
+        raise AssertionError(f"they differ in {_shown(seen[0])}, not {_shown(wanted)}") from None
 
 
 class Away(NamedTuple):
@@ -83,11 +84,20 @@ def restart(sentinel: daemon.Daemon, end: str, working: load.Load) -> Away:
 
 def wait_explained(first: daemon.Daemon, second: daemon.Daemon) -> None:
     """Wait until the started tasks the second lacks are those it says it missed."""
+    seen: list[tuple[int, float]] = []
 
     def explained() -> bool:
         ours, theirs = first.scrape(), second.scrape()
         lacking = by_metric(difference(ours, theirs))["celery_task_started_total"]
         missed = (daemon.total(theirs, MISSED) or 0) - (daemon.total(ours, MISSED) or 0)
+        seen[:] = [(lacking, missed)]
         return lacking == missed > 0
 
-    deadline.wait_until(explained, _SECONDS, "what one lacks is what it says it missed")
+    try:
+        deadline.wait_until(explained, _CONCLUDED_SECONDS, "what one lacks it says it missed")
+    except TimeoutError:
+        raise AssertionError(f"lacking and missed are {seen[0]}") from None
+
+
+def _shown(differing: dict[Series, float]) -> dict[str, float]:
+    return {f"{name}{sorted(labels)}": more for (name, labels), more in differing.items()}

@@ -37,8 +37,8 @@ def growth(scene: Scene, *, since: float) -> float:
         "scrapes": scene.watching.scrapes,
         "series": daemon.total(samples, "celery_sentinel_series"),
         "CPU seconds of the daemon": daemon.total(samples, "process_cpu_seconds_total"),
-        "resident KiB, first, last and most": [
-            int(one) for one in (points[0][1], points[-1][1], max(kib for _, kib in points))
+        "resident KiB, in tenths of that time": [
+            int(points[tenth * (len(points) - 1) // 10][1]) for tenth in range(11)
         ],
         f"trend in KiB over {took:.0f} s": round(grown),
         "held": {**scene.watching.held().threads, **scene.watching.held().descriptors},
