@@ -92,8 +92,9 @@ class Ledger:
         except TimeoutError:
             found = _difference(truth, counted(self._watching.latest))
             missed = _missed(self._watching.latest) - self._missed
-            assert dict(found) == dict(wanted), f"missed: {missed}; the truth was {dict(truth)}"
-            raise
+            raise AssertionError(
+                f"not counted are {dict(found)}, not {dict(wanted)}; missed {missed:.0f} more"
+            ) from None
 
     def _close_gap(self) -> None:
         truth = self.truth()
@@ -108,10 +109,12 @@ class Ledger:
             self._watching.check()
             missed = _missed(self._watching.latest) - self._missed
             found = _difference(truth, counted(self._watching.latest))
-            assert missed == found["started"] - self._deficit["started"], "missed, of those started"
+            lacking = found["started"] - self._deficit["started"]
+            raise AssertionError(f"{missed:.0f} are missed and {lacking} are lacking") from None
         found = _difference(truth, counted(self._watching.latest))
         for outcome in truth:
-            assert found[outcome] >= self._deficit[outcome], f"{outcome} counted too often"
+            if found[outcome] < self._deficit[outcome]:
+                raise AssertionError(f"{outcome}: more was counted than happened: {dict(found)}")
 
     def _note(self) -> None:
         samples = self._watching.latest

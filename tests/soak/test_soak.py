@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers import daemon, deadline
+from tests.servers import daemon
 from tests.soak import disturbances, report
 
 if TYPE_CHECKING:
@@ -54,8 +54,6 @@ def test_counts_stay_true_and_nothing_grows(
     assert not daemon.total(samples, "celery_sentinel_caught_failures_total")
     assert not daemon.total(samples, "celery_sentinel_events_rejected_total")
     assert not prom_tool.complaints(sentinel.get("/metrics").content)
-    deadline.wait_until(
-        lambda: not scene.watching.held().beyond(before), 30, "threads and sockets are as before"
-    )
     growth = report.growth(scene, since=begun + _WARM_SECONDS)
+    scene.watching.wait_held(before)
     assert growth < _MOST_GROWTH_KIB, f"memory has grown by {growth:.0f} KiB"

@@ -22,6 +22,7 @@ _FORMATS = (
 )
 _CUMULATIVE = ("counter", "histogram")
 _SHOWN = 5
+_HELD_SECONDS = 30.0
 
 
 class Watcher:
@@ -67,6 +68,13 @@ class Watcher:
         """Return what the daemon holds while nobody scrapes."""
         with self._scraping:
             return resources.held(self._sentinel.pid)
+
+    def wait_held(self, before: resources.Held) -> None:
+        """Wait until the daemon holds nothing beyond what it held ``before``."""
+        try:
+            deadline.wait_until(lambda: not self.held().beyond(before), _HELD_SECONDS, "released")
+        except TimeoutError:
+            raise AssertionError(f"held for ever: {self.held().beyond(before)}") from None
 
     def __enter__(self) -> Self:
         self._thread.start()
