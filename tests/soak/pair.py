@@ -22,12 +22,16 @@ Series = tuple[str, frozenset[tuple[str, str]]]
 
 
 def counters(samples: daemon.Samples) -> dict[Series, float]:
-    """Return what events are counted in: of tasks and workers, the buckets of histograms too."""
-    return {
-        (name, labels): value
-        for (name, labels), value in samples.items()
-        if name.startswith(("celery_task_", "celery_worker_")) and name.endswith(_COUNTED)
-    }
+    """Return what events are counted in: of tasks and workers, the buckets of histograms too.
+
+    Queues are added up: that of a task whose task-sent was overtaken is told by what its worker
+    consumes, and each daemon has asked the workers at moments of its own.
+    """
+    added: dict[Series, float] = collections.defaultdict(float)
+    for (name, labels), value in samples.items():
+        if name.startswith(("celery_task_", "celery_worker_")) and name.endswith(_COUNTED):
+            added[name, frozenset(pair for pair in labels if pair[0] != "queue_name")] += value
+    return added
 
 
 def difference(first: daemon.Samples, second: daemon.Samples) -> dict[Series, float]:
