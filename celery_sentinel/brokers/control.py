@@ -201,11 +201,15 @@ class Control:
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                connection.release()
-            except Exception:  # noqa: BLE001 -- any transport may raise its own; it is gone
-                connection.collect()
+        if connection is None:
+            return
+        poller = getattr(getattr(connection.transport, "cycle", None), "poller", None)
+        try:
+            connection.release()
+        except Exception:  # noqa: BLE001 -- any transport may raise its own; it is gone
+            connection.collect()
+        if poller is not None:
+            poller.close()  # kombu leaves this epoll of its Redis transport open, one each time
 
 
 def control_app(broker: schema.Broker) -> Any:

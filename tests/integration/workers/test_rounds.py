@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 from celery_sentinel import errors
 from tests.integration.workers import impostor
 from tests.servers import deadline
+from tests.soak import resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -133,3 +135,19 @@ def test_a_broker_that_freezes_during_a_round_does_not_make_workers_silent(
     freeze.join()
     redis_server.resume()
     assert asking.ask(expected=W1, timeout=0.2) == []
+
+
+def test_a_break_leaves_no_descriptor_open(
+    redis_server: redis.RedisServer, make_control: MakeControl
+) -> None:
+    """Kombu opens an epoll with each connection to Redis and never closes it; we do."""
+    asking = make_control(redis_server.url)
+    before = resources.held(os.getpid()).descriptors
+    for _ in range(3):
+        asking.ask(expected=(), timeout=0.1)
+        redis_server.kill()
+        with pytest.raises(errors.BrokerError):
+            asking.ask(expected=(), timeout=0.1)
+        redis_server.start()
+
+    assert resources.held(os.getpid()).descriptors["anon_inode"] == before["anon_inode"]
