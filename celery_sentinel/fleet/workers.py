@@ -25,8 +25,7 @@ RETURN_PATIENCE = 60.0  # seconds; a worker waits up to half a minute between tw
 class WorkerTable:
     """Every worker heard of, at most ``limit``; the ones over it share one nameless record.
 
-    ``overflowed`` is that record. ``on_lost``, ``on_idle`` and ``on_left`` are told of a worker
-    whose running tasks need closing.
+    ``overflowed`` is that record. ``on_…`` are told of one whose running tasks need closing.
     """
 
     def __init__(
@@ -109,9 +108,8 @@ class WorkerTable:
         if worker is self.overflowed:
             return
         worker.duplicate = False  # until its namesake is heard beside it again
-        if event.pid != (worker.pid or event.pid):
-            return
-        if worker.announced_at is not None and event.timestamp < worker.announced_at:
+        stale = worker.announced_at is not None and event.timestamp < worker.announced_at
+        if stale or event.pid != (worker.pid or event.pid):
             return
         if event.processed is not None:
             self._losses.beat(worker, event, event.processed, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+
 from tests.servers import daemon, deadline
 
 _SECONDS = 30.0

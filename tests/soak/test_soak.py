@@ -21,7 +21,7 @@ MINUTES = float(os.environ.get("SOAK_MINUTES", "2"))
 # The disturbances that are under way when the time is over, and what is waited for at the end.
 _GRACE_SECONDS = 480
 # From then on every part has been used, and the number of remembered tasks is steady.
-_WARM_SECONDS = 45
+_WARM_SECONDS = min(45.0, MINUTES * 20)
 _MOST_GROWTH_KIB = 3 * 1024
 
 
