@@ -51,10 +51,11 @@ pytest: $(venv)/installed-test ## run the tests alone; PYTEST_ARGS="tests/unit" 
 fuzz: $(venv)/installed-test ## fuzz for FUZZ_SECONDS each whatever reads strangers' bytes
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(bin)/python -m pytest tests/fuzz
 
-docs: $(venv)/installed-demo ## write docs/metrics.md, docs/config.md and the table in docs/alerting.md
 soak: $(venv)/installed-test servers ## run the soak test alone; SOAK_MINUTES=60 makes it an hour
 	SOAK_MINUTES=$(strip $(SOAK_MINUTES)) $(bin)/python -m pytest tests/soak/test_soak.py \
 		--numprocesses 2 -rP
+
+docs: $(venv)/installed-demo ## write docs/metrics.md, docs/config.md and the table in docs/alerting.md
 	$(bin)/celery-sentinel metrics --format markdown > docs/metrics.md
 	$(bin)/python docs/config_page.py > docs/config.md
 	$(bin)/python docs/alerts_table.py
