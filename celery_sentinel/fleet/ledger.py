@@ -160,18 +160,17 @@ class Ledger:
             self._weigh(*self._waiting.popleft())
         return self._agreed - agreed
 
-    def close(self) -> int:
-        """Return how many more were lost, when the process will say no more."""
+    def settle(self) -> int:
+        """Return how many more were lost, now that nothing is under way any more."""
         agreed = self._agreed
-        for point in self._points:
+        points, self._points = self._points, []
+        for point in points:
             self._fold(point)
-        for waiting in self._waiting:
-            self._weigh(*waiting)
+        while self._waiting:
+            self._weigh(*self._waiting.popleft())
         if self._deficits:
             self._agreed = max(self._agreed, min(self._deficits))
-        more = self._agreed - agreed
-        self.reset()
-        return more
+        return self._agreed - agreed
 
     def balance(self) -> Balance | None:
         """Return what to keep over a restart; None while there is no account."""
@@ -230,6 +229,8 @@ class Ledger:
         if point.excuse == self._excuse:
             for waiting in self._waiting:
                 self._weigh(*waiting)
+            self._waiting.clear()
+            return
         self._waiting.clear()  # where the excuse grew, nobody knows between which of them
         self._excuse = point.excuse
         self._weigh(point, deficit)

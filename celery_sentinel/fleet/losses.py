@@ -78,10 +78,15 @@ class Losses:
         account = worker.ledgers.pop(pid, None)
         if account is not None:
             del worker.starts[pid]
-            _add(worker, account.close())
+            _add(worker, account.settle())
+
+    def settle(self, worker: Worker) -> None:
+        """Judge all that was heard of a worker that has fallen silent; it may come back."""
+        for account in worker.ledgers.values():
+            _add(worker, account.settle())
 
     def end_all(self, worker: Worker) -> None:
-        """Close all accounts of a worker that is no more."""
+        """Close all accounts of a worker that said goodbye."""
         for pid in tuple(worker.ledgers):
             self.end(worker, pid)
 

@@ -248,9 +248,11 @@ class WorkerTable:
         """
         for worker in list(self.by_hostname.values()):
             quiet = now - worker.last_heard
-            if quiet > losses.SETTLED_AFTER and worker.state in {State.OFFLINE, State.LOST}:
+            if quiet > losses.SETTLED_AFTER and worker.state is State.OFFLINE:
                 self._losses.end_all(worker)
                 self._left_idle(worker)
+            elif worker.state is State.LOST:
+                self._losses.settle(worker)
             if worker.state is State.OFFLINE and not worker.running and quiet > GOODBYE_MEMORY:
                 del self.by_hostname[worker.hostname]
             elif now - worker.last_seen > self.forget_after:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import collections
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
+from tests.integration import conftest as integration
 from tests.servers import daemon, deadline
 
+if TYPE_CHECKING:
+    from tests.soak import load
+
+MISSED = "celery_sentinel_events_missed_total"
 _SECONDS = 30.0
+_CONCLUDED_SECONDS = 60.0
+_SNAPSHOT_SECONDS = 3.0
 _COUNTED = ("_total", "_count", "_bucket")
 
 Series = tuple[str, frozenset[tuple[str, str]]]
@@ -32,6 +41,15 @@ def difference(first: daemon.Samples, second: daemon.Samples) -> dict[Series, fl
     return {key: one - other for key, (one, other) in pairs.items() if one != other}
 
 
+def by_metric(differing: dict[Series, float]) -> collections.Counter[str]:
+    """Add up a difference over all labels: what was not heard may have cost a task its name."""
+    added: collections.Counter[str] = collections.Counter()
+    for (name, _), value in differing.items():
+        if not name.endswith("_bucket"):
+            added[name] += int(value)
+    return added
+
+
 def wait_difference(
     first: daemon.Daemon, second: daemon.Daemon, wanted: dict[Series, float]
 ) -> None:
@@ -46,6 +64,43 @@ def wait_difference(
         deadline.wait_until(so, _SECONDS, "the two agree")
     except TimeoutError:
         raise AssertionError(f"they differ in {_shown(seen[0])}, not {_shown(wanted)}") from None
+
+
+class Away(NamedTuple):
+    """How long a daemon was away: at least, and at most, in seconds."""
+
+    shortest: float
+    longest: float
+
+
+def restart(sentinel: daemon.Daemon, end: str, working: load.Load) -> Away:
+    """End a daemon (``stop`` or ``kill``) for two seconds of load, and start it again."""
+    begun = time.monotonic()
+    getattr(sentinel, end)()
+    gone = time.monotonic()
+    working.wait_for(24)
+    back = time.monotonic()
+    sentinel.start()
+    integration.wait_up(sentinel)
+    # A killed one was last known to be there at its last snapshot, taken each second.
+    return Away(back - gone, time.monotonic() - begun + _SNAPSHOT_SECONDS)
+
+
+def wait_explained(first: daemon.Daemon, second: daemon.Daemon) -> None:
+    """Wait until the started tasks the second lacks are those it says it missed."""
+    seen: list[tuple[int, float]] = []
+
+    def explained() -> bool:
+        ours, theirs = first.scrape(), second.scrape()
+        lacking = by_metric(difference(ours, theirs))["celery_task_started_total"]
+        missed = (daemon.total(theirs, MISSED) or 0) - (daemon.total(ours, MISSED) or 0)
+        seen[:] = [(lacking, missed)]
+        return lacking == missed > 0
+
+    try:
+        deadline.wait_until(explained, _CONCLUDED_SECONDS, "what one lacks it says it missed")
+    except TimeoutError:
+        raise AssertionError(f"lacking and missed are {seen[0]}") from None
 
 
 def _shown(differing: dict[Series, float]) -> dict[str, float]:

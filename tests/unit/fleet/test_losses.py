@@ -161,6 +161,21 @@ def test_tasks_counted_before_a_heartbeat_and_written_behind_it_are_not_missed(
     assert _missed(play) == 2
 
 
+def test_a_worker_that_is_asked_often_is_as_exact_as_any(
+    play: stage.Stage, process: Process
+) -> None:
+    """What an answer cannot tell of a pool of threads, the idle heartbeats around it do."""
+    play.answer(pool="threads", concurrency=4, pid=PID)
+    process.run(5)
+    process.beat()
+    process.run(6, heard=False)
+    process.run()
+    for _ in range(12):
+        process.beat(2)
+        process.answer()
+    assert _missed(play) == 6
+
+
 def test_a_base_that_counted_unwritten_tasks_hides_no_loss(play: stage.Stage) -> None:
     """The first heartbeat of the account may have been such a one."""
     process = Process(play)
@@ -233,6 +248,23 @@ def test_what_is_missed_of_a_worker_that_is_lost_is_counted(
     play.pass_time(30)
     assert play.value(catalogue.WORKER_UP, stage.WORKER) == 0
     assert _missed(play) == 2
+
+
+def test_a_worker_that_was_silent_and_comes_back_goes_on_with_its_account(
+    play: stage.Stage, process: Process
+) -> None:
+    """Cut off for a while, by its network or a broker that stood still."""
+    process.run(5)
+    process.beat()
+    play.pass_time(30)
+    assert play.value(catalogue.WORKER_UP, stage.WORKER) == 0
+    process.run(6, heard=False)
+    process.run()
+    process.beat()
+    process.run()
+    _settle(process)
+    assert play.value(catalogue.WORKER_UP, stage.WORKER) == 1
+    assert _missed(play) == 6
 
 
 def test_events_switched_off_and_on_again_are_not_missed(
