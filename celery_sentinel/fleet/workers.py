@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import labels, losses
+from celery_sentinel.fleet import labels, losses, processes
 from celery_sentinel.fleet.worker import SOLO, SOLO_PATIENCE, State, Worker
 
 if TYPE_CHECKING:
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 LONGEST_INTERVAL = 3600.0
 LAG_WINDOW = 30.0  # seconds
-PIDS_REMEMBERED = 8
 GOODBYE_MEMORY = 3600.0  # seconds; longer than any stale event takes, shorter than a day's fleet
-MAX_COUNT = 2**63
 PROOF = 0.4  # of its patience; the broker must have been there for so long of a worker's silence
 RETURN_PATIENCE = 60.0  # seconds; a worker waits up to half a minute between two attempts
 
@@ -44,6 +42,7 @@ class WorkerTable:
         self.lost = 0
         self.by_hostname: dict[str, Worker] = {}
         self._losses = audit
+        self._processes = processes.Processes(audit, on_end=self._ended)
         self._on_lost = on_lost
         self._on_idle = on_idle
         self._on_left = on_left
@@ -75,7 +74,7 @@ class WorkerTable:
         worker = self.find(event.hostname)
         if worker is self.overflowed or not self._newest(worker, event):
             return
-        self._note_pid(worker, event)
+        self._processes.note_pid(worker, event)
         self._heard(worker, event, now, wall)
         if event.processed is None:
             return  # the answer to the control command ``heartbeat``: it says no more than "alive"
@@ -89,8 +88,8 @@ class WorkerTable:
             return
         before = worker.processed_by_pid.get(event.pid)
         if before is not None and event.processed is not None and event.processed < before:
-            self._restarted(worker, event.pid)  # a container, where pids are few
-        self._note_pid(worker, event)
+            self._processes.restarted(worker, event.pid)  # a container, where pids are few
+        self._processes.note_pid(worker, event)
         worker.announced_at = event.timestamp
         if not event.processed:  # else it has been there all along and found its broker again
             worker.started_at = event.timestamp or wall
@@ -140,13 +139,13 @@ class WorkerTable:
             self._note_lag(int(now), delay - min(worker.skews))
 
     def _note_vitals(self, worker: Worker, event: events.Event, processed: int, now: float) -> None:
-        self._note_progress(worker, processed)
+        self._processes.note_progress(worker, processed, resubscribed_at=self._resubscribed_at)
         self._losses.beat(worker, event, processed, now)
         worker.progress_at = now
         if event.freq is not None and 0 < event.freq <= LONGEST_INTERVAL:
             worker.interval = event.freq
         active = event.active
-        worker.active = active if active is not None and 0 <= active < MAX_COUNT else None
+        worker.active = active if active is not None and 0 <= active < processes.MAX_COUNT else None
         if event.loadavg is not None and len(event.loadavg) == 3:  # noqa: PLR2004 -- 1, 5, 15 min
             worker.loadavg = (event.loadavg[0], event.loadavg[1], event.loadavg[2])
 
@@ -156,76 +155,6 @@ class WorkerTable:
             lag = max(lag, self._lags.pop()[1])
         self._lags.append((second, lag))
 
-    def _note_pid(self, worker: Worker, event: events.Event) -> None:
-        """Tell a restart (a new pid) from two workers that share a node name (pids alternate)."""
-        pid = event.pid
-        if pid is None or pid == worker.pid or not 0 <= pid < MAX_COUNT:
-            return
-        if pid in worker.processed_by_pid:
-            worker.duplicate = worker.state is not State.OFFLINE
-        elif worker.pid is None:
-            worker.processed_by_pid[pid] = 0
-        else:
-            self._restarted(worker, pid)
-        worker.pid = pid
-        worker.skews.clear()
-
-    def _restarted(self, worker: Worker, pid: int | None) -> None:
-        """Begin the count of a new process; when it started, only its worker-online can tell."""
-        worker.restarts += 1
-        self._losses.end(worker, worker.pid)
-        worker.duplicate = worker.fell_back = False
-        worker.started_at = None
-        worker.events_enabled = None
-        worker.unexplained_progress = False
-        worker.pid = pid
-        worker.skews.clear()
-        worker.processed_by_pid[pid] = 0
-        worker.clear_answers()
-        self._left_idle(worker)
-        if len(worker.processed_by_pid) > PIDS_REMEMBERED:
-            oldest = next(iter(worker.processed_by_pid))
-            del worker.processed_by_pid[oldest]
-            self._losses.end(worker, oldest)
-        self._on_lost(worker)
-
-    def _fell_back(self, worker: Worker) -> bool:
-        """Tell whether a count that is lower than before means that its process is a new one.
-
-        Not at the first time: of two workers with one name and one pid (containers) the counts
-        alternate, and the next will be high again.
-        """
-        if worker.fell_back and not worker.duplicate:
-            self._restarted(worker, worker.pid)
-            return True
-        worker.fell_back = True
-        return False
-
-    def _note_progress(self, worker: Worker, processed: int) -> None:
-        """Add what the process started since its last heartbeat; judge whether it sends events."""
-        if not 0 <= processed < MAX_COUNT:
-            return
-        before = worker.processed_by_pid.get(worker.pid, 0)
-        if processed < before:
-            if not self._fell_back(worker):
-                return
-            before = 0
-        elif worker.fell_back:
-            worker.duplicate, worker.fell_back = True, False
-        known = worker.processed is not None
-        worker.processed = (worker.processed or 0) + processed - before
-        worker.processed_by_pid[worker.pid] = processed
-        if worker.task_heard > worker.task_heard_at_progress:
-            worker.events_enabled = True
-            worker.unexplained_progress = False
-        elif worker.unexplained_progress:
-            # One that did send events is believed off only when it goes on without any.
-            if processed > before or not worker.events_enabled:
-                worker.events_enabled = False
-        elif known and processed > before and worker.progress_at > self._resubscribed_at:
-            worker.unexplained_progress = True  # its events may be right behind this heartbeat
-        worker.task_heard_at_progress = worker.task_heard
-
     def _note_idleness(self, worker: Worker, now: float) -> None:
         """Two idle heartbeats in a row: what seemed to run before the first has ended unheard."""
         if worker.active != 0:
@@ -234,6 +163,11 @@ class WorkerTable:
         if worker.idle_at is not None and worker.running and not worker.duplicate:
             self._on_idle(worker, worker.idle_at)
         worker.idle_at = now
+
+    def _ended(self, worker: Worker) -> None:
+        """Close what ran in a process that is no more."""
+        self._left_idle(worker)
+        self._on_lost(worker)
 
     def _left_idle(self, worker: Worker) -> None:
         """Have closed what had ended unheard when a worker said goodbye and ran nothing."""

@@ -40,7 +40,9 @@ NOT_KEPT = {
 
 
 def frames(play: stage.Stage) -> list[bytes]:
-    """Return a snapshot of what is on the stage."""
+    """Return a snapshot of what is on the stage, overdue records swept: a restart drops them."""
+    for _ in range(2):
+        play.fleet.records.sweep(play.now, play.wall)
     taken = snapshot.Snapshot(play.fleet, play.stream, rest=lambda: None)
     return list(taken.frames(ORIGIN, now=play.now, wall=play.wall, final=True))
 

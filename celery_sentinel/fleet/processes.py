@@ -1,0 +1,100 @@
+"""The processes behind a node name: which of them speaks, its restarts, and what it counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery_sentinel.fleet.worker import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from celery_sentinel import events
+    from celery_sentinel.fleet import losses
+    from celery_sentinel.fleet.worker import Worker
+
+PIDS_REMEMBERED = 8
+MAX_COUNT = 2**63
+
+
+class Processes:
+    """Keeps a worker's count of tasks over its restarts.
+
+    ``on_end`` is told of a worker whose process has ended, before anything of the new one.
+    """
+
+    def __init__(self, audit: losses.Losses, *, on_end: Callable[[Worker], None]) -> None:
+        self._losses = audit
+        self._on_end = on_end
+
+    def note_pid(self, worker: Worker, event: events.Event) -> None:
+        """Tell a restart (a new pid) from two workers that share a node name (pids alternate)."""
+        pid = event.pid
+        if pid is None or pid == worker.pid or not 0 <= pid < MAX_COUNT:
+            return
+        if pid in worker.processed_by_pid:
+            worker.duplicate = worker.state is not State.OFFLINE
+        elif worker.pid is None:
+            worker.processed_by_pid[pid] = 0
+        else:
+            self.restarted(worker, pid)
+        worker.pid = pid
+        worker.skews.clear()
+
+    def restarted(self, worker: Worker, pid: int | None) -> None:
+        """Begin the count of a new process; when it started, only its worker-online can tell."""
+        worker.restarts += 1
+        self._losses.end(worker, worker.pid)
+        worker.duplicate = worker.fell_back = False
+        worker.started_at = None
+        worker.events_enabled = None
+        worker.unexplained_progress = False
+        worker.pid = pid
+        worker.skews.clear()
+        worker.processed_by_pid[pid] = 0
+        worker.clear_answers()
+        if len(worker.processed_by_pid) > PIDS_REMEMBERED:
+            oldest = next(iter(worker.processed_by_pid))
+            del worker.processed_by_pid[oldest]
+            self._losses.end(worker, oldest)
+        self._on_end(worker)
+
+    def _fell_back(self, worker: Worker) -> bool:
+        """Tell whether a count that is lower than before means that its process is a new one.
+
+        Not at the first time: of two workers with one name and one pid (containers) the counts
+        alternate, and the next will be high again.
+        """
+        if worker.fell_back and not worker.duplicate:
+            self.restarted(worker, worker.pid)
+            return True
+        worker.fell_back = True
+        return False
+
+    def note_progress(self, worker: Worker, processed: int, *, resubscribed_at: float) -> None:
+        """Add what the process started since its last heartbeat; judge whether it sends events.
+
+        What it started while our stream was broken, until ``resubscribed_at``, proves nothing.
+        """
+        if not 0 <= processed < MAX_COUNT:
+            return
+        before = worker.processed_by_pid.get(worker.pid, 0)
+        if processed < before:
+            if not self._fell_back(worker):
+                return
+            before = 0
+        elif worker.fell_back:
+            worker.duplicate, worker.fell_back = True, False
+        known = worker.processed is not None
+        worker.processed = (worker.processed or 0) + processed - before
+        worker.processed_by_pid[worker.pid] = processed
+        if worker.task_heard > worker.task_heard_at_progress:
+            worker.events_enabled = True
+            worker.unexplained_progress = False
+        elif worker.unexplained_progress:
+            # One that did send events is believed off only when it goes on without any.
+            if processed > before or not worker.events_enabled:
+                worker.events_enabled = False
+        elif known and processed > before and worker.progress_at > resubscribed_at:
+            worker.unexplained_progress = True  # its events may be right behind this heartbeat
+        worker.task_heard_at_progress = worker.task_heard
