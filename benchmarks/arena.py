@@ -1,0 +1,144 @@
+"""One contestant, one broker, one traffic: how much it used and how much it counted."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import amqp
+
+from benchmarks import forms, measure, publishing, traffic
+from tests.servers import deadline, rabbitmq, redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks import peers
+    from tests.servers import server
+
+WARM_UP = 2000  # events before the measured ones
+_SECONDS = 60.0
+_DRAIN_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run of one contestant came to."""
+
+    label: str
+    events: int  # task events published
+    counted: int
+    cpu: float  # seconds
+    rss: int  # bytes, peak
+    survived: bool
+
+    @property
+    def share(self) -> float:
+        """The share of events counted, of 1."""
+        return self.counted / self.events
+
+    @property
+    def cpu_per_100k(self) -> float:
+        """CPU seconds for 100,000 events counted; infinite if none was."""
+        return self.cpu / self.counted * 100_000 if self.counted else float("inf")
+
+
+@contextlib.contextmanager
+def broker(name: str) -> Iterator[server.Broker]:
+    """Start a Redis or a RabbitMQ server with its default limits."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as home:
+        kind = {"redis": redis.RedisServer, "rabbitmq": rabbitmq.RabbitServer}[name]
+        chosen = kind(Path(home))
+        chosen.start()
+        try:
+            yield chosen
+        finally:
+            chosen.kill()
+
+
+def publisher(server: server.Broker) -> publishing.Publisher:
+    """Connect a publisher."""
+    if isinstance(server, redis.RedisServer):
+        return publishing.RedisPublisher(server)
+    assert isinstance(server, rabbitmq.RabbitServer)  # noqa: S101 -- for the type checker
+    return publishing.RabbitPublisher(server)
+
+
+def wait_subscribed(server: server.Broker, subscribers: int = 1) -> None:
+    """Wait until events reach somebody: on Redis so many, on RabbitMQ anybody."""
+    if isinstance(server, redis.RedisServer):
+        with server.client() as client:
+
+            def enough() -> bool:
+                found = client.client_list(_type="pubsub")
+                return sum(int(one["psub"]) > 0 for one in found) >= subscribers
+
+            deadline.wait_until(enough, _SECONDS, "subscribed")
+        return
+    assert isinstance(server, rabbitmq.RabbitServer)  # noqa: S101 -- for the type checker
+    with amqp.Connection(f"127.0.0.1:{server.port}", virtual_host=server.vhost) as connection:
+        channel = connection.channel()
+        channel.exchange_declare("celeryev", "topic", durable=True, auto_delete=False)
+        returned: list[object] = []
+        channel.events["basic_return"].add(lambda *found: returned.append(found))
+        channel.confirm_select()
+
+        def routed() -> bool:
+            returned.clear()
+            message = amqp.Message(b"[]", content_type="application/json")
+            channel.basic_publish_confirm(message, "celeryev", "worker.none", mandatory=True)
+            return not returned
+
+        deadline.wait_until(routed, _SECONDS, "bound")
+
+
+def run(
+    contestant: type[peers.Contestant],
+    server: server.Broker,
+    shape: traffic.Shape,
+    *,
+    rate: float | None = None,
+) -> Result:
+    """Start a contestant, warm it up, publish at ``rate`` messages a second or at once."""
+    if isinstance(server, rabbitmq.RabbitServer):
+        server.fresh_vhost()
+    amqp_form = isinstance(server, rabbitmq.RabbitServer)
+    with tempfile.TemporaryDirectory(prefix="bench-") as home, contextlib.ExitStack() as stack:
+        one = contestant(Path(home), server.url)  # type: ignore[call-arg]
+        one.start()
+        stack.callback(one.close)
+        wait_subscribed(server)
+        sender = publisher(server)
+        stack.callback(sender.close)
+        warm = _messages(_small(shape), amqp=amqp_form)
+        publishing.paced(sender, warm, rate=1000)
+        measure.wait_quiet(one.pid, _DRAIN_SECONDS)
+        counted = one.counted()
+        measure.wait_quiet(one.pid, _DRAIN_SECONDS)
+        messages = _messages(shape, amqp=amqp_form)
+        before = measure.cpu_seconds(one.pid)
+        if rate is None:
+            publishing.burst(sender, messages)
+        else:
+            publishing.paced(sender, messages, rate=rate)
+        measure.wait_quiet(one.pid, _DRAIN_SECONDS)
+        cpu = measure.cpu_seconds(one.pid) - before
+        rss = measure.peak_rss(one.pid)
+        survived = one.running
+        total = 0
+        with contextlib.suppress(Exception):
+            total = one.counted() - counted
+        return Result(one.label, shape.events, total, cpu, rss, survived)
+
+
+def _small(shape: traffic.Shape) -> traffic.Shape:
+    import dataclasses
+    return dataclasses.replace(shape, events=WARM_UP, seed=shape.seed + 1000)
+
+
+def _messages(shape: traffic.Shape, *, amqp: bool) -> list[bytes]:
+    source = traffic.Traffic(shape)
+    return [*forms.encoded(source.hello(), amqp=amqp), *forms.encoded(source.messages(), amqp=amqp)]
