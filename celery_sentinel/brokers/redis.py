@@ -23,6 +23,8 @@ REPEATS_REMEMBERED = 4096
 # Bytes of one reply that may arrive before it is whole. Longer than what is decoded, so that a
 # message over that limit is counted and costs nothing else; hiredis would take any length.
 LONGEST_REPLY = 40 * 1024 * 1024
+# hiredis moves what is left of its buffer with each message: a small buffer makes that cheap.
+SLICE = 16 * 1024
 _PING = b"*1\r\n$4\r\nPING\r\n"
 _MESSAGES = (b"pmessage", b"message")
 # What a reply raises that is not of a message's shape; to look at each would cost every message.
@@ -133,14 +135,25 @@ class RedisStream:
 
     def _parse(self, data: bytes, found: list[events.Event]) -> None:
         try:
-            self._reader.feed(data)
-            self._pending += len(data)
-            self._drain(found)
+            self._feed(data, found)
         except (hiredis.ProtocolError, MemoryError, *_NO_MESSAGE) as error:
             self._failure = errors.BrokerError(f"not the Redis protocol: {error}")
         if self._pending > LONGEST_REPLY:
             self._rejected["oversized"] += 1
             self._failure = errors.BrokerError(f"a message of more than {LONGEST_REPLY} bytes")
+
+    def _feed(self, data: bytes, found: list[events.Event]) -> None:
+        """Give hiredis all of ``data``, slice by slice; after a message that grew, the rest."""
+        if not data:
+            self._drain(found)  # what was left last time
+        start, size = 0, len(data)
+        while start < size:
+            length = size - start if self._more else min(SLICE, size - start)
+            self._reader.feed(data, start, length)
+            self._pending += length
+            start += length
+            if not self._more:
+                self._drain(found)
 
     def _drain(self, found: list[events.Event]) -> None:
         """Decode the messages that have arrived whole, up to one that may have grown."""
