@@ -40,7 +40,8 @@ class Shape:
     """What the traffic looks like.
 
     ``batch`` is how many task events a worker publishes in one message; 1 is a worker without a
-    hub (gevent), which does not batch at all. ``rate`` is tasks a second in the events' own time.
+    hub (gevent), which does not batch at all. The k-th name is called 1/k**``skew`` as often as the
+    first (Zipf). ``rate`` is tasks a second in the events' own time.
     """
 
     events: int = 100_000  # task events; worker events come on top
@@ -48,6 +49,7 @@ class Shape:
     workers: int = 8
     names: int = 60
     queues: int = 6
+    skew: float = 1.0
     failing: float = 0.02
     retrying: float = 0.01
     rate: float = 1000.0
@@ -132,8 +134,8 @@ class Traffic:
         ]
         names = [f"shop.module{number % 7}.tasks.job_{number}" for number in range(shape.names)]
         self._names = list(zip(names, itertools.cycle(range(shape.queues)), strict=False))
-        # Zipf's law: the k-th name is called 1/k as often as the first.
-        self._weights = list(itertools.accumulate(1 / (k + 1) for k in range(shape.names)))
+        ranks = range(1, shape.names + 1)
+        self._weights = list(itertools.accumulate(rank**-shape.skew for rank in ranks))
         self._coming: list[tuple[float, int, str, _Task, int]] = []
         self._order = itertools.count()
         self._made = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import threading
 import time
 from itertools import accumulate
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 from celery_sentinel import samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from celery_sentinel import catalogue, recollection
 
@@ -261,7 +263,7 @@ class Exposition:
 
     def render(self, *, openmetrics: bool) -> bytes:
         """Return a whole exposition, encoded. Thread-safe."""
-        with self._lock:
+        with self._lock, _uncollected():
             begun = time.perf_counter()
             clock = _Clock(self._wall(), self._monotonic(), self.hold, self.before)
             parts: list[bytes] = []
@@ -287,6 +289,22 @@ class Exposition:
         if text is None:
             text = self._families[key] = _FamilyText(*key)
         return text
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector out: nothing made here is in a cycle, and it stops all threads.
+
+    Tens of thousands of new tuples would set it off several times in each large scrape, once
+    perhaps with the model's lock held.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _count(family: samples.Family) -> int:
