@@ -1,12 +1,13 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test install servers lint types imports pytest soak fuzz docs lock clean
+.PHONY: help demo test install servers lint types imports pytest soak fuzz bench docs lock clean
 
 PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
 PYTEST_ARGS ?= --numprocesses 4 --dist loadgroup --durations 12
 FUZZ_SECONDS ?= 600
 SOAK_MINUTES ?= 2# on each broker; the two run side by side
+BENCH_ARGS ?=# parts to run, such as scrape; --help lists them
 LOCK_ARGS ?=# --upgrade takes the newest versions instead of keeping those locked
 
 venv := .venv
@@ -55,6 +56,9 @@ soak: $(venv)/installed-test servers ## run the soak test alone; SOAK_MINUTES=60
 	SOAK_MINUTES=$(strip $(SOAK_MINUTES)) $(bin)/python -m pytest tests/soak/test_soak.py \
 		--numprocesses 2 -rP
 
+bench: $(venv)/installed-bench servers ## measure the daemon beside its peers; BENCH_ARGS="scrape" for one part
+	$(bin)/python -m benchmarks $(BENCH_ARGS)
+
 docs: $(venv)/installed-demo ## write docs/metrics.md, docs/config.md and the table in docs/alerting.md
 	$(bin)/celery-sentinel metrics --format markdown > docs/metrics.md
 	$(bin)/python docs/config_page.py > docs/config.md
@@ -64,6 +68,8 @@ lock: $(bin)/python ## write requirements/ from pyproject.toml; LOCK_ARGS=--upgr
 	$(install_lock) requirements/lock.txt
 	$(uv_compile) --output-file requirements/lock.txt --group lock
 	$(uv_compile) --output-file requirements/test.txt pyproject.toml --extra demo --group test
+	$(uv_compile) --output-file requirements/bench.txt pyproject.toml --extra demo --group bench \
+		--constraint requirements/test.txt
 	$(uv_compile) --output-file requirements/demo.txt pyproject.toml --extra demo --group build \
 		--constraint requirements/test.txt
 	$(uv_compile) --output-file requirements/run.txt pyproject.toml \
@@ -88,4 +94,8 @@ $(venv)/installed-test: requirements/test.txt $(project) | $(bin)/python
 	$(install_lock) requirements/test.txt
 	$(install_project)
 	$(bin)/python -m pip check
+	@touch $@
+
+$(venv)/installed-bench: requirements/bench.txt $(venv)/installed-test
+	$(install_lock) requirements/bench.txt
 	@touch $@

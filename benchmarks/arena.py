@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ _SECONDS = 60.0
 _DRAIN_SECONDS = 90.0
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Result:
     """What one run of one contestant came to."""
 
@@ -107,7 +107,8 @@ def run(
         server.fresh_vhost()
     amqp_form = isinstance(server, rabbitmq.RabbitServer)
     with tempfile.TemporaryDirectory(prefix="bench-") as home, contextlib.ExitStack() as stack:
-        one = contestant(Path(home), server.url)  # type: ignore[call-arg]
+        one = contestant(Path(home), server.url)
+        _limit(server, limited=contestant.judged)
         one.start()
         stack.callback(one.close)
         wait_subscribed(server)
@@ -134,8 +135,15 @@ def run(
         return Result(one.label, shape.events, total, cpu, rss, survived)
 
 
+def _limit(server: server.Broker, *, limited: bool) -> None:
+    """Set Redis' limit for subscribers that do not read: its default, or none."""
+    if isinstance(server, redis.RedisServer):
+        with server.client() as client:
+            limits = "32mb 8mb 60" if limited else "0 0 0"
+            client.config_set("client-output-buffer-limit", f"pubsub {limits}")
+
+
 def _small(shape: traffic.Shape) -> traffic.Shape:
-    import dataclasses
     return dataclasses.replace(shape, events=WARM_UP, seed=shape.seed + 1000)
 
 

@@ -25,9 +25,18 @@ _EXPORTER = "from src.cli import cli; cli()"
 
 
 class Contestant(Protocol):
-    """What a measurement needs of a contestant, once it has been started."""
+    """What a measurement needs of a contestant, once it has been started.
+
+    One that is not ``judged`` by what it counts is spared Redis' limit for slow subscribers; a
+    ``foreign`` one needs what the tests do not install.
+    """
 
     label: str
+    judged: bool
+    foreign: bool
+
+    def __init__(self, directory: Path, broker_url: str) -> None:
+        """Take a directory of its own."""
 
     def start(self) -> object:
         """Start it."""
@@ -51,6 +60,8 @@ class Sentinel(daemon.Daemon):
     """This project's daemon with its default configuration, but for the hold of new counters."""
 
     label = "celery-sentinel"
+    judged = True
+    foreign = False
 
     def __init__(self, directory: Path, broker_url: str) -> None:
         config = directory / "config.yml"
@@ -71,6 +82,8 @@ class _Foreign(server.Server):
     """A command that is ready when its port takes connections, or from the start without one."""
 
     label = ""
+    judged = True
+    foreign = True
 
     def __init__(self, directory: Path, broker_url: str) -> None:
         super().__init__(directory, type(self).__name__.lower())
@@ -141,6 +154,8 @@ class Flower(_Foreign):
 
 class _Floor(_Foreign):
     kind = ""
+    judged = False
+    foreign = False
 
     @property
     def _count_file(self) -> Path:
@@ -170,6 +185,7 @@ class _Floor(_Foreign):
 class ReceiverState(_Floor):
     """celery.events.EventReceiver with State."""
 
+    judged = True
     label = "EventReceiver + State"
     kind = "receiver-state"
 
@@ -178,14 +194,22 @@ class RedisOrjson(_Floor):
     """Decoding alone, with redis-py."""
 
     label = "redis-py + orjson, decode only"
+    foreign = True
     kind = "redis-orjson"
 
 
-class RedisFloor(_Floor):
-    """Decoding alone: the floor on Redis."""
+class RedisPlain(_Floor):
+    """Decoding alone, in the plainest loop."""
 
     label = "hiredis + msgspec, decode only"
     kind = "redis-msgspec"
+
+
+class RedisFloor(_Floor):
+    """Decoding alone, read as the daemon reads: the floor on Redis."""
+
+    label = "the same, read as we read: the floor"
+    kind = "redis-portions"
 
 
 class AmqpMsgspec(_Floor):
@@ -198,7 +222,7 @@ class AmqpMsgspec(_Floor):
 class AmqpFloor(_Floor):
     """Decoding alone: the floor on RabbitMQ."""
 
-    label = "own frames + msgspec, decode only"
+    label = "own frames + msgspec, decode only: the floor"
     kind = "amqp-frames"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import prometheus_client
 from prometheus_client import parser, registry
 
-from benchmarks import fleets, measure, traffic
+from benchmarks import fleets, measure, table, traffic
 from celery_sentinel.fleet import lock
 
 if TYPE_CHECKING:
@@ -183,3 +183,38 @@ def delay(series: int, *, scrapes: int = 10) -> Delay:
     ingest.start()
     time.sleep(took)
     return Delay(ingest.stop(), scraped, timed.held, scrapes)
+
+
+def section(costs: Sequence[Cost], delay: Delay) -> str:
+    """Return the chapter of the results."""
+    rows = [
+        [
+            f"{one.series:,}",
+            f"{one.first * 1000:.1f}",
+            f"{one.render * 1000:.1f}",
+            f"{one.peer * 1000:.1f}",
+            f"{one.advantage:.1f}",
+            f"{one.zipped * 1000:.1f}",
+            f"{one.size / one.series:.0f}",
+        ]
+        for one in costs
+    ]
+    headers = (
+        *("series", "first, CPU ms", "later, CPU ms", "generate_latest, CPU ms", "x ours"),
+        *("gzip adds, CPU ms", "bytes a series"),
+    )
+    gaps = [
+        [name, f"{gap.cpu * 1000:.1f}", f"{gap.clock * 1000:.1f}"]
+        for name, gap in (
+            ("between two portions of events, no scrape", delay.undisturbed),
+            ("between two portions of events, scrape after scrape", delay.scraped),
+            ("a scrape holding the model's lock", delay.lock_held),
+        )
+    ]
+    longest = ("longest", "CPU ms", "ms by the clock")
+    return (
+        f"## Scrapes\n\n{table.markdown(headers, rows)}\n\n"
+        "![CPU of a scrape](../docs/images/bench-scrape.png)\n\n"
+        f"Events that never pause, and {delay.scrapes} scrapes of {costs[-1].series:,} series:\n\n"
+        f"{table.markdown(longest, gaps)}"
+    )
