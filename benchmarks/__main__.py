@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*chapters.PARTS, []], metavar="PART", help="default: all")
+    parser.add_argument(
+        "parts", nargs="*", choices=[*chapters.PARTS, []], metavar="PART", help="default: all"
+    )
     parser.add_argument("--tiny", action="store_true", help="sizes at which figures mean nothing")
     parser.add_argument(
         "--no-foreign", action="store_true", help="leave out what the tests do not install"

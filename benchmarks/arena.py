@@ -12,12 +12,12 @@ import amqp
 
 from benchmarks import forms, measure, publishing, traffic
 from tests.servers import deadline, rabbitmq, redis
+from tests.servers import server as base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks import peers
-    from tests.servers import server
 
 WARM_UP = 2000  # events before the measured ones
 _SECONDS = 60.0
@@ -33,7 +33,7 @@ class Result:
     counted: int
     cpu: float  # seconds
     rss: int  # bytes, peak
-    survived: bool
+    judged: bool
 
     @property
     def share(self) -> float:
@@ -47,7 +47,7 @@ class Result:
 
 
 @contextlib.contextmanager
-def broker(name: str) -> Iterator[server.Broker]:
+def broker(name: str) -> Iterator[base.Broker]:
     """Start a Redis or a RabbitMQ server with its default limits."""
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         kind = {"redis": redis.RedisServer, "rabbitmq": rabbitmq.RabbitServer}[name]
@@ -59,7 +59,7 @@ def broker(name: str) -> Iterator[server.Broker]:
             chosen.kill()
 
 
-def publisher(server: server.Broker) -> publishing.Publisher:
+def publisher(server: base.Broker) -> publishing.Publisher:
     """Connect a publisher."""
     if isinstance(server, redis.RedisServer):
         return publishing.RedisPublisher(server)
@@ -67,12 +67,18 @@ def publisher(server: server.Broker) -> publishing.Publisher:
     return publishing.RabbitPublisher(server)
 
 
-def wait_subscribed(server: server.Broker, subscribers: int = 1) -> None:
-    """Wait until events reach somebody: on Redis so many, on RabbitMQ anybody."""
+def wait_subscribed(
+    server: base.Broker, subscribers: int = 1, *, by: peers.Contestant | None = None
+) -> None:
+    """Wait until events reach somebody: on Redis so many, on RabbitMQ anybody.
+
+    If ``by`` ends meanwhile, that is an error, which shows its log.
+    """
     if isinstance(server, redis.RedisServer):
         with server.client() as client:
 
             def enough() -> bool:
+                _check(by)
                 found = client.client_list(_type="pubsub")
                 return sum(int(one["psub"]) > 0 for one in found) >= subscribers
 
@@ -87,6 +93,7 @@ def wait_subscribed(server: server.Broker, subscribers: int = 1) -> None:
         channel.confirm_select()
 
         def routed() -> bool:
+            _check(by)
             returned.clear()
             message = amqp.Message(b"[]", content_type="application/json")
             channel.basic_publish_confirm(message, "celeryev", "worker.none", mandatory=True)
@@ -95,9 +102,14 @@ def wait_subscribed(server: server.Broker, subscribers: int = 1) -> None:
         deadline.wait_until(routed, _SECONDS, "bound")
 
 
+def _check(contestant: peers.Contestant | None) -> None:
+    if contestant is not None and not contestant.running:
+        raise base.ServerError(f"{contestant.label} has ended:\n{contestant.log_tail()}")
+
+
 def run(
     contestant: type[peers.Contestant],
-    server: server.Broker,
+    server: base.Broker,
     shape: traffic.Shape,
     *,
     rate: float | None = None,
@@ -111,15 +123,15 @@ def run(
         _limit(server, limited=contestant.judged)
         one.start()
         stack.callback(one.close)
-        wait_subscribed(server)
+        wait_subscribed(server, by=one)
         sender = publisher(server)
         stack.callback(sender.close)
-        warm = _messages(_small(shape), amqp=amqp_form)
+        warm, _ = _messages(_small(shape), amqp=amqp_form)
         publishing.paced(sender, warm, rate=1000)
         measure.wait_quiet(one.pid, _DRAIN_SECONDS)
         counted = one.counted()
         measure.wait_quiet(one.pid, _DRAIN_SECONDS)
-        messages = _messages(shape, amqp=amqp_form)
+        messages, events = _messages(shape, amqp=amqp_form)
         before = measure.cpu_seconds(one.pid)
         if rate is None:
             publishing.burst(sender, messages)
@@ -128,14 +140,13 @@ def run(
         measure.wait_quiet(one.pid, _DRAIN_SECONDS)
         cpu = measure.cpu_seconds(one.pid) - before
         rss = measure.peak_rss(one.pid)
-        survived = one.running
         total = 0
         with contextlib.suppress(Exception):
             total = one.counted() - counted
-        return Result(one.label, shape.events, total, cpu, rss, survived)
+        return Result(one.label, events, total, cpu, rss, one.judged)
 
 
-def _limit(server: server.Broker, *, limited: bool) -> None:
+def _limit(server: base.Broker, *, limited: bool) -> None:
     """Set Redis' limit for subscribers that do not read: its default, or none."""
     if isinstance(server, redis.RedisServer):
         with server.client() as client:
@@ -147,6 +158,8 @@ def _small(shape: traffic.Shape) -> traffic.Shape:
     return dataclasses.replace(shape, events=WARM_UP, seed=shape.seed + 1000)
 
 
-def _messages(shape: traffic.Shape, *, amqp: bool) -> list[bytes]:
+def _messages(shape: traffic.Shape, *, amqp: bool) -> tuple[list[bytes], int]:
+    """Return messages and how many task events they carry."""
     source = traffic.Traffic(shape)
-    return [*forms.encoded(source.hello(), amqp=amqp), *forms.encoded(source.messages(), amqp=amqp)]
+    greeting = forms.encoded(source.hello(), amqp=amqp)
+    return [*greeting, *forms.encoded(source.messages(), amqp=amqp)], source.made

@@ -51,7 +51,7 @@ def _race_goals(found: list[side_by_side.Race]) -> list[Goal]:
     ours, exporter = peers.Sentinel.label, peers.Exporter.label
     goals = []
     for race in found:
-        if race.batch == 2 and race.rate and exporter in race.results:  # noqa: PLR2004 -- in twos
+        if race.batch == 2 and race.rate and exporter in race.results:
             least = 15 if race.broker == "redis" else 6
             ratio = race.ratio(exporter, ours)
             name = "Redis" if race.broker == "redis" else "RabbitMQ"
@@ -60,7 +60,7 @@ def _race_goals(found: list[side_by_side.Race]) -> list[Goal]:
         if race.broker == "redis":
             ratio = race.ratio(ours, peers.RedisFloor.label)
             wanted = f"at most 1.5 x the floor: {race.title}"
-            goals.append(Goal(wanted, f"{ratio:.2f} x", ratio <= 1.5))  # noqa: PLR2004 -- the goal
+            goals.append(Goal(wanted, f"{ratio:.2f} x", ratio <= 1.5))
         if race.rate is None:
             share = race.share(ours)
             goals.append(Goal(f"100 % counted: {race.title}", table.share(share), share == 1))
@@ -92,8 +92,8 @@ def scrapes(settings: Settings, images: Path | None, *, foreign: bool) -> Chapte
     held = delay.scraped.cpu * 1000
     wanted = f"render 8 x cheaper than generate_latest at {largest.series:,} series"
     goals = [
-        Goal(wanted, f"{largest.advantage:.1f} x", largest.advantage >= 8),  # noqa: PLR2004 -- the goal
-        Goal("receiver held up by a scrape 20 ms at most", f"{held:.1f} ms", held <= 20),  # noqa: PLR2004 -- the goal
+        Goal(wanted, f"{largest.advantage:.1f} x", largest.advantage >= 8),
+        Goal("receiver held up by a scrape 20 ms at most", f"{held:.1f} ms", held <= 20),
     ]
     return Chapter(scrape.section(costs, delay), goals)
 
@@ -116,7 +116,7 @@ def memory(settings: Settings, images: Path | None, *, foreign: bool) -> Chapter
         flat=True,
     )
     most = max(size for curve in curves.values() for _, size in curve)
-    goal = Goal("400 B per open task at most", f"{most:.0f} B", most <= 400)  # noqa: PLR2004 -- the goal
+    goal = Goal("400 B per open task at most", f"{most:.0f} B", most <= 400)
     rows = [
         [f"{tasks:,}", *(f"{dict(curve)[tasks]:.0f}" for curve in curves.values())]
         for tasks in settings.open_tasks
@@ -158,7 +158,9 @@ def _growth(what: str, curves: dict[str, growth.Curve], images: Path | None) -> 
     headers = ("CPU ms", *(f"{size:,}" for size in sizes), "exponent")
     picture = f"![Cost by {what}](../docs/images/bench-{what}.png)"
     steepest = max(map(growth.exponent, curves.values()))
-    goal = Goal(f"cost grows near-linearly with {what}, or less", f"n^{steepest:.2f}", steepest < 1.15)  # noqa: PLR2004 -- near
+    goal = Goal(
+        f"cost grows near-linearly with {what}, or less", f"n^{steepest:.2f}", steepest < 1.15
+    )
     text = f"## Growth with {what}\n\n{table.markdown(headers, rows)}\n\n{picture}"
     return Chapter(text, [] if math.isnan(steepest) else [goal])
 

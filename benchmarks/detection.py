@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import random
-import signal
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks import arena, peers
-from tests.servers import daemon, deadline, worker
+from tests.servers import daemon, deadline, server, worker
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+_Act = Callable[[server.Broker], object]
 
 TOGETHER = 10  # faults under way at once: waiting costs nothing
 _SECONDS = 60.0
@@ -51,9 +49,9 @@ def of_workers(times: int) -> list[Latency]:
     frozen: list[float] = []
     killed: list[float] = []
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(arena.broker("redis"))
-        watcher = _watcher(stack, server.url)
-        crew = [_worker(stack, server.url, f"w{number}") for number in range(together)]
+        redis = stack.enter_context(arena.broker("redis"))
+        watcher = _watcher(stack, redis.url)
+        crew = [_worker(stack, redis.url, f"w{number}") for number in range(together)]
         _each(stack, crew, lambda one: one.start())
         _await_up(watcher, crew)
         while len(frozen) < times:
@@ -73,23 +71,28 @@ def of_brokers(times: int) -> list[Latency]:
     """Kill and freeze Redis servers, at least ``times`` of each."""
     metric = "celery_broker_up is 0"
     together = min(TOGETHER, times)
-    found: dict[signal.Signals, list[float]] = {signal.SIGKILL: [], signal.SIGSTOP: []}
+    killed: list[float] = []
+    frozen: list[float] = []
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(arena.broker("redis")) for _ in range(together)]
-        watchers = [_watcher(stack, server.url) for server in servers]
-        for kind, seconds in found.items():
+        watchers = [_watcher(stack, one.url) for one in servers]
+        plans: list[tuple[list[float], _Act, _Act]] = [
+            (killed, lambda one: one.kill(), lambda one: one.start()),
+            (frozen, lambda one: one.pause(), lambda one: one.resume()),
+        ]
+        for seconds, strike, heal in plans:
             while len(seconds) < times:
                 _await_brokers(watchers, 1.0)
                 struck = []
-                for server in servers:
+                for one in servers:
                     struck.append(time.monotonic())
-                    server.kill() if kind == signal.SIGKILL else server.pause()
-                seconds += _await_brokers(watchers, 0.0, struck)
-                for server in servers:
-                    server.start() if kind == signal.SIGKILL else server.resume()
+                    strike(one)
+                seconds.extend(_await_brokers(watchers, 0.0, struck))
+                for one in servers:
+                    heal(one)
     return [
-        Latency("broker killed", metric, found[signal.SIGKILL]),
-        Latency("broker frozen", metric, found[signal.SIGSTOP]),
+        Latency("broker killed", metric, killed),
+        Latency("broker frozen", metric, frozen),
     ]
 
 
@@ -104,7 +107,7 @@ def _watcher(stack: contextlib.ExitStack, url: str) -> daemon.Daemon:
 def _worker(stack: contextlib.ExitStack, url: str, name: str) -> worker.CeleryWorker:
     home = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
     one = worker.CeleryWorker(Path(home), url, name=name, pool="threads", concurrency=1)
-    stack.callback(lambda: one.running and one.kill())
+    stack.callback(one.close)
     return one
 
 
@@ -123,7 +126,7 @@ def _strike(
     act: Callable[[worker.CeleryWorker], object],
 ) -> list[float]:
     """Strike each worker at a moment of its own; return how long it took to show."""
-    coming = sorted((random.uniform(0, _SPREAD), one.hostname, one) for one in crew)  # noqa: S311
+    coming = sorted((random.uniform(0, _SPREAD), one.hostname, one) for one in crew)
     begun = time.monotonic()
     struck: dict[str, float] = {}
     seen: dict[str, float] = {}
@@ -161,8 +164,9 @@ def _await_brokers(
         if time.monotonic() - begun > _SECONDS:
             raise TimeoutError(f"celery_broker_up is not {value:g} everywhere")
         for number, watcher in enumerate(watchers):
-            if number not in seen:
-                if daemon.total(watcher.scrape(), "celery_broker_up") == value:
-                    seen[number] = time.monotonic() - since[number]
+            if number in seen:
+                continue
+            if daemon.total(watcher.scrape(), "celery_broker_up") == value:
+                seen[number] = time.monotonic() - since[number]
         time.sleep(_STEP)
     return list(seen.values())

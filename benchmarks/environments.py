@@ -22,9 +22,9 @@ def python(name: str) -> str:
     interpreter = home / "bin" / "python"
     done = home / "complete"
     if not done.exists():
-        print(f"installing {name} into {home}", file=sys.stderr)  # noqa: T201 -- it takes a while
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)  # noqa: S603
+        print(f"installing {name} into {home}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
         pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--no-deps", "--requirement", str(pinned)], check=True)  # noqa: S603
+        subprocess.run([*pip, "--no-deps", "--requirement", str(pinned)], check=True)
         done.touch()
     return str(interpreter)

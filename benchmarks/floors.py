@@ -12,28 +12,26 @@ import mmap
 import struct
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import amqp
 import celery
 import hiredis
 import msgspec
 import redis
-from celery import events as celery_events
+from celery.events import receiver, state
 from kombu.utils import url as kombu_url
 
 from celery_sentinel import events
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PATTERN = "/0.celeryev*"
 _READ = 256 * 1024
 _FRAME = struct.Struct(">BHI")
 _BODY = 3
 
-Note = Callable[[int], None] if TYPE_CHECKING else Any
+Note = Callable[[int], None]
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -60,9 +58,7 @@ def redis_pubsub_orjson(url: str, note: Note) -> None:
             note(seen)
 
 
-def redis_hiredis_msgspec(
-    url: str, note: Note, *, piece: int = _READ, pause: float = 0.0
-) -> None:
+def redis_hiredis_msgspec(url: str, note: Note, *, piece: int = _READ, pause: float = 0.0) -> None:
     """Decode with a connection of our own, hiredis and msgspec.
 
     ``piece`` is how many bytes hiredis is given at once, ``pause`` the seconds between two reads
@@ -153,18 +149,19 @@ def amqp_frames_msgspec(url: str, note: Note) -> None:
 def receiver_and_state(url: str, note: Note) -> None:
     """Keep Celery's State from Celery's EventReceiver, as celery-exporter and Flower do."""
     app = celery.Celery(broker=url, set_as_current=False)
-    state = celery_events.State()
+    memory = state.State()
     seen = 0
 
     def on_event(event: dict[str, Any]) -> None:
         nonlocal seen
-        state.event(event)
-        seen += 1
-        note(seen)
+        memory.event(event)
+        if event["type"].startswith("task-"):
+            seen += 1
+            note(seen)
 
     with app.connection() as connection:
-        receiver = celery_events.EventReceiver(connection, handlers={"*": on_event}, app=app)
-        receiver.capture(limit=None, timeout=None, wakeup=True)
+        listening = receiver.EventReceiver(connection, handlers={"*": on_event}, app=app)
+        listening.capture(limit=None, timeout=None, wakeup=True)
 
 
 KINDS: dict[str, Callable[[str, Note], None]] = {

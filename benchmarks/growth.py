@@ -65,9 +65,7 @@ def _opened(count: int, *, running: bool, first: int) -> Iterator[events.Event]:
             type="task-received", uuid=uuid, name=name, hostname=worker, timestamp=at + 0.5
         )
         if running:
-            yield events.Event(
-                type="task-started", uuid=uuid, hostname=worker, timestamp=at + 0.75
-            )
+            yield events.Event(type="task-started", uuid=uuid, hostname=worker, timestamp=at + 0.75)
 
 
 def _resident() -> int:
@@ -81,18 +79,25 @@ def by_workers(sizes: Sequence[int]) -> dict[str, Curve]:
     """Return, by what is done, CPU seconds against the number of workers."""
     curves: dict[str, Curve] = {"events": [], "look at silences": [], "scrape": []}
     for size in sizes:
-        shape = traffic.Shape(events=size * _EVENTS_A_WORKER, workers=size, rate=10.0 * size)
-        fleet = fleets.filled(shape)
-        found = list(fleets.decoded(traffic.Traffic(shape).messages()))
-        exposition = fleets.exposition_of(fleet)
-        exposition.render(openmetrics=False)
-        tick = time.monotonic() + 1
-        curves["events"].append((size, _best(lambda: fleets.apply(fleet, found))))
-        curves["look at silences"].append(
-            (size, _best(lambda: fleet.tick(tick, time.time(), listening=True)))
-        )
-        curves["scrape"].append((size, _best(lambda: exposition.render(openmetrics=False))))
+        for name, seconds in _of_workers(size):
+            curves[name].append((size, seconds))
     return curves
+
+
+def _of_workers(size: int) -> Iterator[tuple[str, float]]:
+    shape = traffic.Shape(events=size * _EVENTS_A_WORKER, workers=size, rate=10.0 * size)
+    fleet = fleets.filled(shape)
+    found = list(fleets.decoded(traffic.Traffic(shape).messages()))
+    yield "events", _best(lambda: fleets.apply(fleet, found))
+    soon = time.monotonic() + 1
+    yield "look at silences", _best(lambda: fleet.tick(soon, time.time(), listening=True))
+    yield "scrape", _scraped(fleet)
+
+
+def _scraped(fleet: model.Fleet) -> float:
+    exposition = fleets.exposition_of(fleet)
+    exposition.render(openmetrics=False)
+    return _best(lambda: exposition.render(openmetrics=False))
 
 
 # --- queues ---------------------------------------------------------------------------------
@@ -103,21 +108,24 @@ def by_queues(sizes: Sequence[int]) -> dict[str, Curve]:
     curves: dict[str, Curve] = {"poll": [], "take over": [], "scrape": []}
     with arena.broker("redis") as server:
         for size in sizes:
-            names = [f"queue-{number}" for number in range(size)]
-            config = schema.Config(
-                broker=schema.Broker(url=server.url),
-                metrics=schema.Metrics(limits=fleets.UNLIMITED),
-                queues=schema.Queues(watch=tuple(names)),
-            )
-            fleet, reader = model.Fleet(config), choice.queue_reader_of(config)
-            reading = reader.read(names)
-            curves["poll"].append((size, _best(lambda: reader.read(names))))
-            curves["take over"].append((size, _best(lambda: _take_over(fleet, reading))))
-            exposition = fleets.exposition_of(fleet)
-            exposition.render(openmetrics=False)
-            curves["scrape"].append((size, _best(lambda: exposition.render(openmetrics=False))))
-            reader.close()
+            for name, seconds in _of_queues(size, server.url):
+                curves[name].append((size, seconds))
     return curves
+
+
+def _of_queues(size: int, url: str) -> Iterator[tuple[str, float]]:
+    names = [f"queue-{number}" for number in range(size)]
+    config = schema.Config(
+        broker=schema.Broker(url=url),
+        metrics=schema.Metrics(limits=fleets.UNLIMITED),
+        queues=schema.Queues(watch=tuple(names)),
+    )
+    fleet, reader = model.Fleet(config), choice.queue_reader_of(config)
+    reading = reader.read(names)
+    yield "poll", _best(lambda: reader.read(names))
+    yield "take over", _best(lambda: _take_over(fleet, reading))
+    yield "scrape", _scraped(fleet)
+    reader.close()
 
 
 def _take_over(fleet: model.Fleet, reading: readings.BrokerReading) -> None:

@@ -52,12 +52,15 @@ class Contestant(Protocol):
     def counted(self) -> int:
         """Return how many task events it has counted, by its own word."""
 
+    def log_tail(self, lines: int = 40) -> str:
+        """Return the end of its log."""
+
     def close(self) -> None:
         """End it."""
 
 
 class Sentinel(daemon.Daemon):
-    """This project's daemon with its default configuration, but for the hold of new counters."""
+    """The daemon in its default configuration, but for the hold of new counters."""
 
     label = "celery-sentinel"
     judged = True

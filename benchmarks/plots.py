@@ -16,7 +16,13 @@ _INCHES = (6.4, 4.0)
 
 
 def draw(
-    path: Path | None, curves: Mapping[str, Curve], *, title: str, sizes: str, costs: str, flat: bool = False
+    path: Path | None,
+    curves: Mapping[str, Curve],
+    *,
+    title: str,
+    sizes: str,
+    costs: str,
+    flat: bool = False,
 ) -> None:
     """Write a PNG of the curves, unless ``path`` is None; ``flat`` is for what should not grow."""
     if path is None:
@@ -24,9 +30,9 @@ def draw(
     import matplotlib as mpl  # noqa: PLC0415 -- not among what the tests install
 
     mpl.use("agg")
-    from matplotlib import pyplot  # noqa: PLC0415 -- after the choice of how to draw
+    import matplotlib.pyplot as plt  # noqa: PLC0415 -- after the choice of how to draw
 
-    figure, axes = pyplot.subplots(figsize=_INCHES, layout="constrained")
+    figure, axes = plt.subplots(figsize=_INCHES, layout="constrained")
     for name, curve in curves.items():
         label = name if flat else f"{name}: n^{growth.exponent(curve):.2f}"
         axes.plot(*zip(*curve, strict=True), marker="o", label=label)
@@ -39,4 +45,4 @@ def draw(
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=110, metadata={"Software": None})
-    pyplot.close(figure)
+    plt.close(figure)

@@ -37,11 +37,13 @@ def run(settings: Settings, *, foreign: bool = True) -> list[arena.Result]:
             listening.append(one)
         sending = stack.enter_context(producer.Producer(server.url))
         crew = [
-            stack.enter_context(contextlib.closing(worker.CeleryWorker(_home(stack), server.url, name=f"w{number}")))
+            stack.enter_context(
+                contextlib.closing(worker.CeleryWorker(_home(stack), server.url, name=f"w{number}"))
+            )
             for number in range(_WORKERS)
         ]
-        for one in crew:
-            one.start()
+        for hand in crew:
+            hand.start()
         # Workers ask each other (gossip) in patterns of their own.
         arena.wait_subscribed(server, len(entered) + len(crew))
         for one in listening:
@@ -55,11 +57,13 @@ def run(settings: Settings, *, foreign: bool = True) -> list[arena.Result]:
         )
         for one in listening:
             measure.wait_quiet(one.pid, _SECONDS)
-        used = [measure.cpu_seconds(one.pid) - cpu for one, cpu in zip(listening, before, strict=True)]
+        used = [
+            measure.cpu_seconds(one.pid) - cpu for one, cpu in zip(listening, before, strict=True)
+        ]
         peak = [measure.peak_rss(one.pid) for one in listening]
         told = 4 * settings.real_tasks  # sent, received, started, ended
         return [
-            arena.Result(one.label, told, one.counted() - had, cpu, rss, one.running)
+            arena.Result(one.label, told, one.counted() - had, cpu, rss, judged=one.judged)
             for one, had, cpu, rss in zip(listening, counted, used, peak, strict=True)
         ]
 
@@ -69,9 +73,7 @@ def _home(stack: contextlib.ExitStack) -> Path:
 
 
 def _ended(crew: list[worker.CeleryWorker]) -> int:
-    return sum(
-        one.truth.outcomes()[outcome] for one in crew for outcome in ("succeeded", "failed")
-    )
+    return sum(one.truth.outcomes()[outcome] for one in crew for outcome in ("succeeded", "failed"))
 
 
 def section(results: list[arena.Result]) -> str:
@@ -81,7 +83,7 @@ def section(results: list[arena.Result]) -> str:
         [
             one.label,
             table.figure(one.cpu_per_100k),
-            table.share(one.share),
+            table.share(one.share) if one.judged else "-",
             f"{one.rss / 1e6:.0f}",
             table.figure(one.cpu_per_100k / ours),
         ]

@@ -62,7 +62,7 @@ class Race:
                     label,
                     table.spread([one.cpu_per_100k for one in runs], cost) if known else "-",
                     table.figure(100_000 / cost) if known else "-",
-                    table.share(self.share(label)),
+                    table.share(self.share(label)) if runs[0].judged else "-",
                     f"{max(one.rss for one in runs) / 1e6:.0f}" if known else "-",
                     table.figure(cost / ours),
                     table.figure(cost / self.cost(floor)),

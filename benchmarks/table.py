@@ -25,7 +25,7 @@ def figure(value: float) -> str:
     """Return a number with about three figures."""
     if value == float("inf"):
         return "-"
-    if value >= 100:  # noqa: PLR2004 -- three figures before the point
+    if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if value < 1 else f"{value:.1f}"
 
@@ -39,4 +39,6 @@ def spread(values: Sequence[float], median: float) -> str:
 
 def share(value: float) -> str:
     """Return a share of 1 in per cent; 100 % only for all of it."""
-    return "100 %" if value == 1 else f"{min(value * 100, 99.99):.4g} %"
+    if value == 1:
+        return "100 %"
+    return f"{min(value * 100, 99.99) if value < 1 else value * 100:.4g} %"

@@ -119,13 +119,13 @@ class _Task:
 class Traffic:
     """Generates the messages of one shape, the same for the same seed but for their times.
 
-    ``begun`` is the epoch second of the first event. Tasks of some name always go to one queue;
+    ``begun`` is the epoch second of the first event; ``made`` counts task events so far. Tasks of some name always go to one queue;
     few names make most of the tasks.
     """
 
     def __init__(self, shape: Shape, *, begun: float | None = None) -> None:
         self.shape = shape
-        self._random = random.Random(shape.seed)  # noqa: S311 -- reproducible, no secret
+        self._random = random.Random(shape.seed)
         self._begun = time.time() if begun is None else begun
         self._producer = _Sender(PRODUCER, 4242)
         self.workers = [
@@ -138,7 +138,7 @@ class Traffic:
         self._weights = list(itertools.accumulate(rank**-shape.skew for rank in ranks))
         self._coming: list[tuple[float, int, str, _Task, int]] = []
         self._order = itertools.count()
-        self._made = 0
+        self.made = 0
 
     def hello(self) -> Iterator[Publication]:
         """Yield the heartbeat of each worker, which makes it known."""
@@ -151,7 +151,7 @@ class Traffic:
         births = (self._begun + number / shape.rate for number in itertools.count())
         beats = self._begun + BEAT
         born = next(births)
-        while self._made < shape.events:
+        while self.made < shape.events:
             while not self._coming or self._coming[0][0] > born:
                 yield from self._send(born)
                 born = next(births)
@@ -181,7 +181,7 @@ class Traffic:
         self._plan(at + chance.expovariate(50), "task-received", task, 0)
 
     def _sent(self, at: float, task: _Task, retries: int) -> Publication:
-        self._made += 1
+        self.made += 1
         described = task.described(retries)
         fields = {
             "uuid": task.uuid,
@@ -220,7 +220,7 @@ class Traffic:
             fields |= self._result(kind)
             if kind == "task-retried":
                 self._plan(at + 0.02, "task-retry-sent", task, retries + 1)
-        self._made += 1
+        self.made += 1
         event = worker.event(kind, at, fields)
         if self.shape.batch == 1:
             yield Publication(kind.replace("-", "."), worker.hostname, event)
