@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks import peers
+    from benchmarks.settings import Settings
 
-WARM_UP = 2000  # events before the measured ones
 _SECONDS = 60.0
 _DRAIN_SECONDS = 90.0
 
@@ -111,6 +111,7 @@ def run(
     contestant: type[peers.Contestant],
     server: base.Broker,
     shape: traffic.Shape,
+    settings: Settings,
     *,
     rate: float | None = None,
 ) -> Result:
@@ -126,19 +127,20 @@ def run(
         wait_subscribed(server, by=one)
         sender = publisher(server)
         stack.callback(sender.close)
-        warm, _ = _messages(_small(shape), amqp=amqp_form)
+        first = dataclasses.replace(shape, events=settings.warm_up, seed=shape.seed + 1000)
+        warm, _ = _messages(first, amqp=amqp_form)
         publishing.paced(sender, warm, rate=1000)
-        measure.wait_quiet(one.pid, _DRAIN_SECONDS)
+        measure.wait_quiet(one.pid, _DRAIN_SECONDS, quiet=settings.quiet)
         counted = one.counted()
-        measure.wait_quiet(one.pid, _DRAIN_SECONDS)
+        measure.wait_quiet(one.pid, _DRAIN_SECONDS, quiet=settings.quiet)
         messages, events = _messages(shape, amqp=amqp_form)
         before = measure.cpu_seconds(one.pid)
         if rate is None:
             publishing.burst(sender, messages)
         else:
             publishing.paced(sender, messages, rate=rate)
-        measure.wait_quiet(one.pid, _DRAIN_SECONDS)
-        cpu = measure.cpu_seconds(one.pid) - before
+        measure.wait_quiet(one.pid, _DRAIN_SECONDS, quiet=settings.quiet)
+        cpu = max(measure.LEAST, measure.cpu_seconds(one.pid) - before)
         rss = measure.peak_rss(one.pid)
         total = 0
         with contextlib.suppress(Exception):
@@ -152,10 +154,6 @@ def _limit(server: base.Broker, *, limited: bool) -> None:
         with server.client() as client:
             limits = "32mb 8mb 60" if limited else "0 0 0"
             client.config_set("client-output-buffer-limit", f"pubsub {limits}")
-
-
-def _small(shape: traffic.Shape) -> traffic.Shape:
-    return dataclasses.replace(shape, events=WARM_UP, seed=shape.seed + 1000)
 
 
 def _messages(shape: traffic.Shape, *, amqp: bool) -> tuple[list[bytes], int]:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-QUIET = 0.8  # seconds in which a process that is done uses next to nothing
-_NOTHING = 0.03  # CPU seconds in QUIET
+LEAST = 1 / _TICKS  # seconds: /proc counts no finer
+_NOTHING = 0.03  # CPU seconds a process that is done may use while we look
 
 
 def _stat(pid: int) -> list[str]:
@@ -53,12 +53,12 @@ def peak_rss(pid: int) -> int:
     return total
 
 
-def wait_quiet(pid: int, timeout: float) -> bool:
-    """Wait until a process has nothing left to do; tell whether that came to pass."""
+def wait_quiet(pid: int, timeout: float, *, quiet: float) -> bool:
+    """Wait until a process has done next to nothing for ``quiet`` seconds; tell whether it has."""
     until = time.monotonic() + timeout
     while time.monotonic() < until:
         before = cpu_seconds(pid)
-        time.sleep(QUIET)
+        time.sleep(quiet)
         if cpu_seconds(pid) - before <= _NOTHING:
             return True
     return False

@@ -47,7 +47,7 @@ def run(settings: Settings, *, foreign: bool = True) -> list[arena.Result]:
         # Workers ask each other (gossip) in patterns of their own.
         arena.wait_subscribed(server, len(entered) + len(crew))
         for one in listening:
-            measure.wait_quiet(one.pid, _SECONDS)
+            measure.wait_quiet(one.pid, _SECONDS, quiet=settings.quiet)
         counted = [one.counted() for one in listening]
         before = [measure.cpu_seconds(one.pid) for one in listening]
         for number in range(settings.real_tasks):
@@ -56,9 +56,10 @@ def run(settings: Settings, *, foreign: bool = True) -> list[arena.Result]:
             lambda: _ended(crew) >= settings.real_tasks, _SECONDS, "all tasks have ended"
         )
         for one in listening:
-            measure.wait_quiet(one.pid, _SECONDS)
+            measure.wait_quiet(one.pid, _SECONDS, quiet=settings.quiet)
         used = [
-            measure.cpu_seconds(one.pid) - cpu for one, cpu in zip(listening, before, strict=True)
+            max(measure.LEAST, measure.cpu_seconds(one.pid) - cpu)
+            for one, cpu in zip(listening, before, strict=True)
         ]
         peak = [measure.peak_rss(one.pid) for one in listening]
         told = 4 * settings.real_tasks  # sent, received, started, ended

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes of all parts. ``rate`` is messages a second, one that celery-exporter survives."""
+    """Sizes of all parts.
+
+    ``rate`` is messages a second, one that celery-exporter survives; ``warm_up`` events come
+    before those that are measured, and ``quiet`` are the seconds of rest that show the end.
+    """
 
     burst_events: int = 100_000
     paced_events: int = 40_000
     rate: float = 3500.0
     rounds: int = 3
+    warm_up: int = 2000
+    quiet: float = 0.8
     real_tasks: int = 3000
     series: tuple[int, ...] = (1000, 10_000, 100_000)
     scrapes: int = 10
@@ -27,6 +33,8 @@ TINY = Settings(
     burst_events=400,
     paced_events=400,
     rounds=1,
+    warm_up=40,
+    quiet=0.2,
     real_tasks=20,
     series=(1000, 2000),
     scrapes=1,

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from benchmarks import arena, measure, peers, table, traffic
+from tests.servers import redis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.settings import Settings
+    from tests.servers import server as base
 
 _ON_REDIS = (peers.Sentinel, peers.RedisFloor, peers.Exporter)
 _MORE_ON_REDIS = (peers.RedisPlain, peers.RedisOrjson, peers.ReceiverState, peers.Flower)
@@ -85,30 +87,32 @@ HEADERS = (
 def run(settings: Settings, *, foreign: bool = True) -> list[Race]:
     """Run all races; ``foreign`` False leaves out what the tests do not install."""
     races = []
-    for name, main, more in (
-        ("redis", _ON_REDIS, _MORE_ON_REDIS),
-        ("rabbitmq", _ON_RABBITMQ, _MORE_ON_RABBITMQ),
-    ):
+    for name in ("redis", "rabbitmq"):
         with arena.broker(name) as server:
-            for batch, rate in _traffics(settings):
-                race = Race(name, batch, rate)
-                amount = settings.burst_events if rate is None else settings.paced_events
-                shape = traffic.Shape(events=amount, batch=batch)
-                for turn in range(settings.rounds):
-                    entered: Sequence[type[peers.Contestant]] = (*main, *more)
-                    if turn:  # what is no goal's measure runs once
-                        entered = main[:2] if rate is None else main
-                    for one in entered:
-                        if foreign or not one.foreign:
-                            result = arena.run(one, server, shape, rate=rate)
-                            race.results.setdefault(one.label, []).append(result)
-                races.append(race)
+            races += [
+                race(server, settings, batch=batch, rate=rate, foreign=foreign)
+                for batch, rate in ((2, settings.rate), (2, None), (1, None), (24, None))
+            ]
     return races
 
 
-def _traffics(settings: Settings) -> list[tuple[int, float | None]]:
-    """Return (batch, rate) of each race."""
-    return [(2, settings.rate), (2, None), (1, None), (24, None)]
+def race(
+    server: base.Broker, settings: Settings, *, batch: int, rate: float | None, foreign: bool
+) -> Race:
+    """Run one race; contestants that no goal is about run in its first round only."""
+    on_redis = isinstance(server, redis.RedisServer)
+    main = _ON_REDIS if on_redis else _ON_RABBITMQ
+    more = _MORE_ON_REDIS if on_redis else _MORE_ON_RABBITMQ
+    found = Race("redis" if on_redis else "rabbitmq", batch, rate)
+    amount = settings.burst_events if rate is None else settings.paced_events
+    shape = traffic.Shape(events=amount, batch=batch)
+    for turn in range(settings.rounds):
+        entered: Sequence[type[peers.Contestant]] = main if rate else main[:2]
+        for one in entered if turn else (*main, *more):
+            if foreign or not one.foreign:
+                result = arena.run(one, server, shape, settings, rate=rate)
+                found.results.setdefault(one.label, []).append(result)
+    return found
 
 
 def section(races: Sequence[Race]) -> str:

@@ -109,7 +109,7 @@ class _Task:
             "args": self.args,
             "kwargs": self.kwargs,
             "root_id": self.uuid,
-            "parent_id": None,
+            "parent_id": self.uuid if retries else None,  # a retry is a child of its own
             "retries": retries,
             "eta": None,
             "expires": None,
@@ -119,8 +119,8 @@ class _Task:
 class Traffic:
     """Generates the messages of one shape, the same for the same seed but for their times.
 
-    ``begun`` is the epoch second of the first event; ``made`` counts task events so far. Tasks of some name always go to one queue;
-    few names make most of the tasks.
+    ``begun`` is the epoch second of the first event; ``made`` counts task events so far.
+    Tasks of some name always go to one queue; few names make most of the tasks.
     """
 
     def __init__(self, shape: Shape, *, begun: float | None = None) -> None:
