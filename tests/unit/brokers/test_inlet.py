@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -121,3 +122,29 @@ def test_a_peer_that_takes_nothing_is_gone(ends: tuple[inlet.Inlet, socket.socke
         line.send(b"x" * 64 * MIB)
     assert refused.value.reason == "watchdog"
     assert refused.value.since == line.heard_at
+
+
+def test_a_steady_trickle_is_read_in_portions(ends: tuple[inlet.Inlet, socket.socket]) -> None:
+    """What comes within one pause of gathering is one read, and the first byte is read at once."""
+    line, other = ends
+    other.sendall(b"first")
+    assert line.read() == b"first"
+    with ThreadPoolExecutor(1) as sending:
+        begun = time.monotonic()
+        done = sending.submit(_trickle, other, until=begun + 10 * inlet.GATHER)
+        reads = 0
+        while not done.done():
+            line.read()
+            reads += 1
+    sent = done.result()
+    assert 0 < reads < sent / 3
+
+
+def _trickle(end: socket.socket, *, until: float) -> int:
+    """Send a byte each millisecond or so; return how many."""
+    sent = 0
+    while time.monotonic() < until:
+        end.sendall(b".")
+        sent += 1
+        time.sleep(0.001)
+    return sent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import re
 from typing import Any
@@ -192,3 +193,17 @@ def test_given_more_children_than_a_chunk_then_each_is_there_once(as_openmetrics
     assert len(re.findall(r"^# TYPE ", text, re.MULTILINE)) == 1
     found = parsing.values(text, as_openmetrics=as_openmetrics)
     assert all(found[metric.name, f"w{n}"] == n for n in range(exposition.CHUNK + 1))
+
+
+def test_no_garbage_is_collected_while_rendering() -> None:
+    """A collection would hold up every thread, with the model's lock held perhaps."""
+    seen = []
+
+    def collect() -> list[samples.Family]:
+        seen.append(gc.isenabled())
+        return []
+
+    ours = exposition.Exposition(collect, extra=lambda _: "", hold=0.0)
+    ours.render(openmetrics=False)
+    assert seen == [False]
+    assert gc.isenabled()
