@@ -59,7 +59,7 @@ def redis_pubsub_orjson(url: str, note: Note) -> None:
 
 
 def redis_hiredis_msgspec(url: str, note: Note, *, piece: int = _READ, pause: float = 0.0) -> None:
-    """Decode with a connection of our own, hiredis and msgspec.
+    """Decode with a connection of our own, hiredis and msgspec: the floor on Redis.
 
     ``piece`` is how many bytes hiredis is given at once, ``pause`` the seconds between two reads
     of less than a full buffer.
@@ -86,7 +86,7 @@ def redis_hiredis_msgspec(url: str, note: Note, *, piece: int = _READ, pause: fl
 
 
 def redis_as_we_read(url: str, note: Note) -> None:
-    """Decode likewise, but read as this project's daemon reads: the floor on Redis."""
+    """Decode likewise, but read as this project's daemon reads."""
     redis_hiredis_msgspec(url, note, piece=16 * 1024, pause=0.05)
 
 

@@ -201,17 +201,17 @@ class RedisOrjson(_Floor):
     kind = "redis-orjson"
 
 
-class RedisPlain(_Floor):
-    """Decoding alone, in the plainest loop."""
+class RedisFloor(_Floor):
+    """Decoding alone, in the plainest loop: the floor on Redis."""
 
-    label = "hiredis + msgspec, decode only"
+    label = "hiredis + msgspec, decode only: the floor"
     kind = "redis-msgspec"
 
 
-class RedisFloor(_Floor):
-    """Decoding alone, read as the daemon reads: the floor on Redis."""
+class RedisAsWeRead(_Floor):
+    """Decoding alone, read as the daemon reads."""
 
-    label = "the same, read as we read: the floor"
+    label = "the same, read as we read"
     kind = "redis-portions"
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.servers import server as base
 
 _ON_REDIS = (peers.Sentinel, peers.RedisFloor, peers.Exporter)
-_MORE_ON_REDIS = (peers.RedisPlain, peers.RedisOrjson, peers.ReceiverState, peers.Flower)
+_MORE_ON_REDIS = (peers.RedisAsWeRead, peers.RedisOrjson, peers.ReceiverState, peers.Flower)
 _ON_RABBITMQ = (peers.Sentinel, peers.AmqpFloor, peers.Exporter)
 _MORE_ON_RABBITMQ = (peers.AmqpMsgspec, peers.ReceiverState, peers.Flower)
 FLOORS = (peers.RedisFloor.label, peers.AmqpFloor.label)
