@@ -1,4 +1,4 @@
-"""Families become the text that Prometheus scrapes, cheaply: what does not change is kept."""
+"""What Prometheus scrapes: all families of the moment, as text."""
 
 from __future__ import annotations
 
@@ -6,229 +6,14 @@ import contextlib
 import gc
 import threading
 import time
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from celery_sentinel import samples
+from celery_sentinel import family_text, samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from celery_sentinel import catalogue, recollection
-
-CHUNK = 512  # children rendered between two chances for another thread to run
-# Children that are gone are remembered up to one for each that is there and so many more: one
-# that comes back, as a worker's does after a break of the stream, is not born as 0 again.
-REMEMBERED = 1024
-_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
-_SPECIAL = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
-_HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})  # OpenMetrics wants quotes too
-
-
-def number(value: float) -> str:
-    """Return a value as both formats write it."""
-    text = str(value) if isinstance(value, int) else repr(value)
-    return _SPECIAL.get(text, text)
-
-
-def label_pairs(names: Sequence[str], values: Sequence[str]) -> str:
-    """Return ``name="value"`` pairs, escaped, without braces."""
-    return ",".join(
-        f'{name}="{value.translate(_ESCAPES)}"' for name, value in zip(names, values, strict=True)
-    )
-
-
-class _Child:
-    """The unchanging text of one child, and since when it has been exposed.
-
-    ``text`` is its labels, in a histogram without braces, else with braces and the name.
-    ``born`` is epoch seconds; until ``ripe`` (monotonic) the child is shown as 0. ``floor`` is
-    what was shown of it before a restart, where it must not show less: one number for each
-    sample, or none.
-    """
-
-    __slots__ = ("born", "floor", "ripe", "text")
-
-    def __init__(self, text: str, born: float, ripe: float) -> None:
-        self.text = text
-        self.born = born
-        self.ripe = ripe
-        self.floor: list[float] | None = None
-
-
-class _FamilyText:
-    """Renders the children of one metric; keeps their text while they live, and then some."""
-
-    def __init__(self, metric: catalogue.Metric, labels: tuple[str, ...]) -> None:
-        self.metric = metric
-        self.labels = labels
-        self._children: dict[tuple[str, ...], _Child] = {}
-        self._templates: dict[tuple[float, ...], str] = {}  # as many as the configuration has
-        self.plain_head = (
-            f"# HELP {metric.name} {metric.help.translate(_HELP_ESCAPES)}\n"
-            f"# TYPE {metric.name} {metric.type}\n"
-        )
-        self.openmetrics_head = (
-            f"# HELP {metric.family} {metric.help.translate(_ESCAPES)}\n"
-            f"# TYPE {metric.family} {metric.type}\n"
-            + (f"# UNIT {metric.family} {metric.unit}\n" if metric.unit else "")
-        )
-        self._render = self._histogram if metric.type == "histogram" else self._plain
-
-    def render(
-        self,
-        children: Sequence[tuple[tuple[str, ...], float | samples.Distribution]],
-        clock: _Clock,
-        *,
-        openmetrics: bool,
-    ) -> Iterable[bytes]:
-        """Yield the family's text, header first.
-
-        Encoded in portions: one character beyond ASCII makes the string around it wider.
-        """
-        yield (self.openmetrics_head if openmetrics else self.plain_head).encode()
-        for start in range(0, len(children), CHUNK):
-            part = children[start : start + CHUNK]
-            yield "".join(self._render(part, clock, openmetrics)).encode()  # type: ignore[arg-type]
-        if len(self._children) > 2 * len(children) + REMEMBERED:
-            alive = {labels for labels, _ in children}
-            self._children = {k: child for k, child in self._children.items() if k in alive}
-
-    def _plain(
-        self,
-        children: Sequence[tuple[tuple[str, ...], float]],
-        clock: _Clock,
-        openmetrics: bool,
-    ) -> list[str]:
-        known = self._children
-        lines = []
-        created = openmetrics and self.metric.type == "counter"
-        name, braces = self.metric.family, len(self.metric.name)
-        for labels, value in children:
-            child = known.get(labels) or self._make(labels, clock)
-            if child.ripe:
-                value = self._ripen(child, value, 0, clock)  # type: ignore[assignment]  # noqa: PLW2901
-            if child.floor is not None:
-                (value,) = _raised(child, [value])  # noqa: PLW2901
-            lines.append(
-                f"{child.text}{value}\n"
-                if value.__class__ is int
-                else f"{child.text}{number(value)}\n"
-            )
-            if created:
-                lines.append(f"{name}_created{child.text[braces:]}{child.born}\n")
-        return lines
-
-    def _histogram(
-        self,
-        children: Sequence[tuple[tuple[str, ...], samples.Distribution]],
-        clock: _Clock,
-        openmetrics: bool,
-    ) -> list[str]:
-        known = self._children
-        texts = []
-        name = self.metric.name
-        for labels, distribution in children:
-            child = known.get(labels) or self._make(labels, clock, distribution.bounds)
-            counts, total = distribution.counts, distribution.sum
-            if child.ripe:
-                empty = samples.Distribution(distribution.bounds, [0] * len(counts), 0.0)
-                shown = self._ripen(child, distribution, empty, clock)
-                counts, total = shown.counts, shown.sum  # type: ignore[union-attr]
-            cumulated: list[float] = [*accumulate(counts)]
-            cumulated.append(cumulated[-1])
-            if child.floor is not None:
-                *cumulated, total = _raised(child, [*cumulated, total])
-            texts.append(self._lines(child, distribution.bounds, [*cumulated, number(total)]))
-            if openmetrics:
-                braced = "{" + child.text + "}" if child.text else ""
-                texts.append(f"{name}_created{braced} {child.born}\n")
-        return texts
-
-    @staticmethod
-    def _ripen(
-        child: _Child,
-        value: float | samples.Distribution,
-        zero: float | samples.Distribution,
-        clock: _Clock,
-    ) -> float | samples.Distribution:
-        if clock.now < child.ripe:
-            return zero
-        child.ripe = 0.0
-        return value
-
-    def _make(
-        self, labels: tuple[str, ...], clock: _Clock, bounds: tuple[float, ...] = ()
-    ) -> _Child:
-        metric = self.metric
-        text = label_pairs(self.labels, labels)
-        ripe = clock.now + clock.hold if metric.zero_born and clock.hold else 0.0
-        if metric.type != "histogram":
-            text = f"{metric.name}{{{text}}} " if text else f"{metric.name} "
-        child = self._children[labels] = _Child(text, clock.wall, ripe)
-        if clock.before is not None and metric.type != "gauge":
-            self._recall(child, bounds, clock.before)
-        return child
-
-    def _recall(
-        self, child: _Child, bounds: tuple[float, ...], before: recollection.Recollection
-    ) -> None:
-        """Give a child that was shown before a restart what it had: it is not born again."""
-        metric = self.metric
-        if metric.type == "histogram":
-            lines = self._lines(child, bounds, [0] * (len(bounds) + 3))[:-1].split("\n")
-            created = f"{metric.name}_created" + (f"{{{child.text}}}" if child.text else "")
-        else:
-            lines = [child.text]
-            created = f"{metric.family}_created{child.text[len(metric.name) : -1]}"
-        floor = before.take([line.rpartition(" ")[0] for line in lines])
-        if floor is not None:
-            child.born = before.created(created)
-            child.floor, child.ripe = floor, 0.0
-
-    def _lines(self, child: _Child, bounds: tuple[float, ...], values: Sequence[object]) -> str:
-        """Return the lines of a histogram: cumulated counts, their total, and the sum."""
-        parts: list[object] = [child.text] * (2 * len(values))
-        parts[1::2] = values
-        return (self._templates.get(bounds) or self._template(bounds)) % tuple(parts)
-
-    def _template(self, bounds: tuple[float, ...]) -> str:
-        """Return the text of a histogram with a ``%s`` for its labels and its value in each line.
-
-        One template serves all children: with its own, each would take 2 kB.
-        """
-        name = self.metric.name
-        more, braced = ("{%s,", "{%s}") if self.labels else ("%s{", "%s")
-        limits = [*map(number, map(float, bounds)), "+Inf"]
-        lines = [f'{name}_bucket{more}le="{limit}"}} %d\n' for limit in limits]
-        template = "".join(lines) + f"{name}_count{braced} %d\n{name}_sum{braced} %s\n"
-        self._templates[bounds] = template
-        return template
-
-
-def _raised(child: _Child, values: list[float]) -> list[float]:
-    """Return what to show: nothing less than before the restart; forget that once it is passed."""
-    raised = [*map(max, values, child.floor or values)]
-    if raised == values:
-        child.floor = None
-    return raised
-
-
-class _Clock:
-    """The moment of one exposition: epoch and monotonic seconds, and the zero-born hold.
-
-    ``before`` is what was shown before a restart.
-    """
-
-    __slots__ = ("before", "hold", "now", "wall")
-
-    def __init__(
-        self, wall: float, now: float, hold: float, before: recollection.Recollection | None
-    ) -> None:
-        self.wall = wall
-        self.now = now
-        self.hold = hold
-        self.before = before
 
 
 class Exposition:
@@ -259,13 +44,13 @@ class Exposition:
         self._monotonic = monotonic
         self._wall = wall
         self._lock = threading.Lock()
-        self._families: dict[tuple[catalogue.Metric, tuple[str, ...]], _FamilyText] = {}
+        self._families: dict[tuple[catalogue.Metric, tuple[str, ...]], family_text.FamilyText] = {}
 
     def render(self, *, openmetrics: bool) -> bytes:
         """Return a whole exposition, encoded. Thread-safe."""
         with self._lock, _uncollected():
             begun = time.perf_counter()
-            clock = _Clock(self._wall(), self._monotonic(), self.hold, self.before)
+            clock = family_text.Moment(self._wall(), self._monotonic(), self.hold, self.before)
             parts: list[bytes] = []
             series = 0
             for family in self._collect():
@@ -283,11 +68,11 @@ class Exposition:
             self.duration = time.perf_counter() - begun
             return body
 
-    def _text_of(self, family: samples.Family) -> _FamilyText:
+    def _text_of(self, family: samples.Family) -> family_text.FamilyText:
         key = (family.metric, family.labels)
         text = self._families.get(key)
         if text is None:
-            text = self._families[key] = _FamilyText(*key)
+            text = self._families[key] = family_text.FamilyText(*key)
         return text
 
 

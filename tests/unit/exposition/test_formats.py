@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from celery_sentinel import catalogue, exposition, samples
+from celery_sentinel import catalogue, exposition, family_text, samples
 from tests.unit.exposition import parsing
 
 FORMATS = pytest.mark.parametrize("as_openmetrics", [False, True], ids=["text", "openmetrics"])
@@ -106,12 +106,12 @@ def test_given_a_number_then_it_is_written_as_both_formats_want_it(
     value: float, expected: str
 ) -> None:
     """Infinities and NaN have spellings of their own."""
-    assert exposition.number(value) == expected
+    assert family_text.number(value) == expected
 
 
 def test_given_labels_then_they_are_escaped() -> None:
     """Backslash, quote and newline are escaped and nothing else is."""
-    assert exposition.label_pairs(("a", "b"), ('\\"\n', "{%s}é\r")) == 'a="\\\\\\"\\n",b="{%s}é\r"'
+    assert family_text.label_pairs(("a", "b"), ('\\"\n', "{%s}é\r")) == 'a="\\\\\\"\\n",b="{%s}é\r"'
 
 
 def gauge(value: float = 1.0, *labels: str) -> samples.Family:
@@ -188,11 +188,11 @@ def test_given_a_rendering_then_its_size_and_duration_are_known(as_openmetrics: 
 def test_given_more_children_than_a_chunk_then_each_is_there_once(as_openmetrics: bool) -> None:
     """Large families are rendered in chunks, under one header."""
     metric = catalogue.WORKER_RESTARTS
-    family = samples.family(metric, [((f"w{n}",), n) for n in range(exposition.CHUNK + 1)])
+    family = samples.family(metric, [((f"w{n}",), n) for n in range(family_text.CHUNK + 1)])
     text = parsing.render([family], as_openmetrics=as_openmetrics)
     assert len(re.findall(r"^# TYPE ", text, re.MULTILINE)) == 1
     found = parsing.values(text, as_openmetrics=as_openmetrics)
-    assert all(found[metric.name, f"w{n}"] == n for n in range(exposition.CHUNK + 1))
+    assert all(found[metric.name, f"w{n}"] == n for n in range(family_text.CHUNK + 1))
 
 
 def test_no_garbage_is_collected_while_rendering() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from celery_sentinel import catalogue, exposition, samples
+from celery_sentinel import catalogue, exposition, family_text, samples
 from tests.unit.exposition import parsing
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def test_given_children_that_come_and_go_then_those_that_stay_are_never_zero_aga
     scrapes = Scrapes()
     scrapes.failed(stays=1)
     scrapes.now += HOLD
-    for n in range(3 * exposition.REMEMBERED):
+    for n in range(3 * family_text.REMEMBERED):
         shown = scrapes.failed(**{"stays": n + 1, f"n{n}": 1})
         assert shown == {"stays": n + 1, f"n{n}": 0}
 
@@ -129,7 +129,7 @@ def test_given_many_children_that_have_gone_then_they_are_forgotten() -> None:
     scrapes = Scrapes()
     scrapes.failed(a=5)
     scrapes.now += HOLD
-    for n in range(2 * exposition.REMEMBERED):
+    for n in range(2 * family_text.REMEMBERED):
         scrapes.failed(**{f"n{n}": 1})
     assert scrapes.failed(a=5) == {"a": 0}
 
