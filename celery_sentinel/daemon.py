@@ -157,6 +157,7 @@ class Daemon:
             healthy=self._healthy,
             ready=self._ready,
             reload=self.reload if settings.enable_lifecycle else None,
+            config_file=settings.config_file,
         )
         for url in self._web.urls:
             self._log.info("web_listening", url=url)
@@ -171,8 +172,10 @@ class Daemon:
         for thread in self._threads:
             if not thread.is_alive():
                 raise errors.SentinelError(f"the {thread.name} thread has died; see the log above")
-        if self._web is not None and not self._web.alive:
-            raise errors.SentinelError("the web server has died; see the log above")
+        if self._web is not None:
+            if not self._web.alive:
+                raise errors.SentinelError("the web server has died; see the log above")
+            self._web.look()
         if self.reload_requested.is_set():
             self.reload_requested.clear()
             self.reload()
@@ -240,6 +243,8 @@ class Daemon:
         yield samples.single(catalogue.RELOAD_TIMESTAMP, self._reloaded_at)
         if self._keeper is not None:
             yield from self._keeper.families()
+        if self._web is not None:
+            yield from self._web.families()
 
     def _status(self) -> status.Status:
         return summary.build(

@@ -97,6 +97,7 @@ MEANINGS: Mapping[str, str] = {
     "port 0 is any free one, which the log names.",
     "web.telemetry_path": "The path of the metrics.",
     "web.enable_lifecycle": "Whether `POST /-/reload` exists.",
+    "web.config_file": "TLS, passwords and headers, in a file of its own; see [web.md](web.md).",
     "log": "What is logged to stderr, and how. Task events are never logged.",
     "log.level": "The least to log.",
     "log.format": "`auto` is `console` on a terminal, else `logfmt`.",

@@ -174,3 +174,32 @@ RELOAD_TIMESTAMP = _own_gauge(
     unit="seconds",
     source="daemon",
 )
+WEB_CONNECTIONS_DROPPED = _own_counter(
+    name="celery_sentinel_web_connections_dropped_total",
+    help="Connections of HTTP clients that the daemon ended, by reason.",
+    labels=("reason",),
+    source="web",
+)
+WEB_REQUESTS_REFUSED = _own_counter(
+    name="celery_sentinel_web_requests_refused_total",
+    help="Requests refused for their credentials or by the rate limit, by reason.",
+    labels=("reason",),
+    source="web",
+)
+WEB_CONFIG_SUCCESSFUL = _own_gauge(
+    name="celery_sentinel_web_config_last_reload_successful",
+    help="1 while the web config file and its certificates, as they are now, are in force.",
+    source="web",
+)
+WEB_CONFIG_TIMESTAMP = _own_gauge(
+    name="celery_sentinel_web_config_last_reload_success_timestamp_seconds",
+    help="When the web config file and its certificates were last loaded.",
+    unit="seconds",
+    source="web",
+)
+WEB_CERTIFICATE_EXPIRY = _own_gauge(
+    name="celery_sentinel_web_certificate_expiry_timestamp_seconds",
+    help="When the certificate that is presented to HTTP clients expires.",
+    unit="seconds",
+    source="web",
+)

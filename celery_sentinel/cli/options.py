@@ -20,6 +20,7 @@ _KEYS = {
     "web_listen_address": "web.listen_address",
     "web_telemetry_path": "web.telemetry_path",
     "web_enable_lifecycle": "web.enable_lifecycle",
+    "web_config_file": "web.config_file",
     "log_level": "log.level",
     "log_format": "log.format",
     "state_file": "state.file",
@@ -61,7 +62,17 @@ def load(context: click.Context, file: str | None) -> loading.Loaded:
     )
     if url:
         overrides["broker.url"], origins["broker.url"] = url
-    return loading.read(file, overrides=overrides, origins=origins)
+    loaded = loading.read(file, overrides=overrides, origins=origins)
+    return loaded._replace(doubts=(*loaded.doubts, *_doubts_about(loaded.config.web.config_file)))
+
+
+def _doubts_about(web_config_file: str | None) -> tuple[str, ...]:
+    """Check the web config file and all that it names; raise ConfigError if one is unusable."""
+    if web_config_file is None:
+        return ()
+    from celery_sentinel import webconfig  # noqa: PLC0415 - cryptography only where it is needed
+
+    return webconfig.read(web_config_file).doubts
 
 
 def is_flag(context: click.Context, name: str) -> bool:
@@ -126,6 +137,12 @@ _WEB = (
         is_flag=True,
         default=None,
         help="Let POST /-/reload load the configuration afresh, as SIGHUP does.",
+    ),
+    option(
+        "--web.config.file",
+        metavar="FILE",
+        help="TLS, passwords and headers, in the format of Prometheus' exporter-toolkit; read "
+        "again when it changes. [default: none]",
     ),
 )
 _STATE = (

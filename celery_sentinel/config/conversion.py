@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import typing
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -15,19 +15,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # The values of these sections are shown nowhere: passwords stand among them.
-_SECRET_SECTIONS = {"broker", "result_backend"}
+_SECRET_SECTIONS = {"broker", "result_backend", "tls_server_config", "basic_auth_users"}
 
 _WORDS = {
     bool: "true or false",
     float: "a number",
+    int: "a whole number",
     str: "text",
+    str | int: "text or a whole number",
     schema.Text: "text that is not empty",
 }
 
+_Root = TypeVar("_Root", bound=msgspec.Struct)
 
-def convert(tree: document.Node) -> schema.Config:
-    """Return ``tree`` as a Config; raise ConfigError for the first value that does not fit."""
-    return msgspec.convert(_value(tree, schema.Config, ()), schema.Config, dec_hook=_decode)
+
+class _UnknownKeyError(Exception):
+    """A key that its section does not have: the place, its path, and the keys there are."""
+
+    def __init__(self, place: str, path: faults.Path, allowed: list[str]) -> None:
+        super().__init__(place, path)
+        self.place, self.path, self.allowed = place, path, allowed
+
+
+def convert(tree: document.Node, root: type[_Root]) -> _Root:
+    """Return ``tree`` as a ``root``; raise ConfigError for the first value that does not fit."""
+    try:
+        plain = _value(tree, root, ())
+    except _UnknownKeyError as error:
+        raise _unknown(error, root) from None
+    return msgspec.convert(plain, root, dec_hook=_decode)
 
 
 def _decode(kind: type, value: object) -> object:
@@ -53,6 +69,8 @@ def _value(node: document.Node, kind: Any, path: faults.Path) -> object:
         return _threshold(node, kind, path)
     if typing.get_origin(kind) is tuple:
         return _items(node, kind, path)
+    if typing.get_origin(kind) is dict and options[1] is not Any:
+        return _mapping(node, kind, path)
     try:
         msgspec.convert(node.plain(), kind, dec_hook=_decode)
     except (msgspec.ValidationError, ValueError):
@@ -67,13 +85,21 @@ def _items(node: document.Node, kind: Any, path: faults.Path) -> list[object]:
     return [_value(item, item_kind, (*path, index)) for index, item in enumerate(node.value)]
 
 
+def _mapping(node: document.Node, kind: Any, path: faults.Path) -> dict[str, object]:
+    if not isinstance(node.value, dict):
+        raise _mismatch(node, kind, path)
+    item_kind = typing.get_args(kind)[1]
+    return {key: _value(item, item_kind, (*path, key)) for key, item in node.value.items()}
+
+
 def _threshold(node: document.Node, kind: type[thresholds.Threshold], path: faults.Path) -> object:
     """Return the plain value of a threshold; what is wrong inside its mapping is told there."""
     if kind.graded and isinstance(node.value, dict) and node.value:
         for key, item in node.value.items():
             if key not in thresholds.SEVERITIES:
                 allowed = list(thresholds.SEVERITIES)
-                raise _unknown(node.keys.get(key, node.place), (*path, key), allowed)
+                place = node.keys.get(key, node.place)
+                raise _UnknownKeyError(place, (*path, key), allowed)
             _check_limit(item, kind, (*path, key), f"{kind.ALLOWED}, {thresholds.OFF}")
     elif isinstance(node.value, dict) and not node.value:
         raise faults.found(node.place, path, "an empty mapping", kind.allowed())
@@ -104,23 +130,24 @@ def _section(node: document.Node, kind: type[msgspec.Struct], path: faults.Path)
     kinds = typing.get_type_hints(kind, include_extras=True)
     for key in node.value:
         if key not in kinds:
-            raise _unknown(node.keys.get(key, node.place), (*path, key), list(kinds))
+            raise _UnknownKeyError(node.keys.get(key, node.place), (*path, key), list(kinds))
     for field in msgspec.structs.fields(kind):
         if field.required and field.name not in node.value:
             raise faults.found(node.place, path, f"no {field.name}", _allowed(kind))
     return {key: _value(item, kinds[key], (*path, key)) for key, item in node.value.items()}
 
 
-def _unknown(place: str, path: faults.Path, allowed: list[str]) -> errors.ConfigError:
-    *parents, key = path
+def _unknown(error: _UnknownKeyError, root: type[msgspec.Struct]) -> errors.ConfigError:
+    *parents, key = error.path
+    allowed = error.allowed
     nearest: str | None = next(iter(difflib.get_close_matches(str(key), allowed, 1)), None)
     if nearest is None:
-        elsewhere = {str(known[-1]): faults.dotted(known) for known in _known(schema.Config)}
+        elsewhere = {str(known[-1]): faults.dotted(known) for known in _known(root)}
         nearest = elsewhere.get(str(key))
     hint = f"did you mean {nearest}? " if nearest else ""
     where = faults.dotted((*parents, faults.shortened(str(key))))
     return errors.ConfigError(
-        f"{place}: {where}: found an unknown key; {hint}allowed: {', '.join(allowed)}",
+        f"{error.place}: {where}: found an unknown key; {hint}allowed: {', '.join(allowed)}",
     )
 
 

@@ -55,10 +55,11 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         return self.value
 
 
-def read(path: str) -> Node:
+def read(path: str, *, flag: str = "--config.file", example: str = "broker:") -> Node:
     """Read the file at ``path``; an empty one is an empty mapping.
 
-    Raise ConfigError with ``file:line`` for what is unreadable or no plain mapping.
+    Raise ConfigError with ``file:line`` for what is unreadable or no plain mapping; its text
+    names the ``flag`` that gave the file and an ``example`` of its sections.
     """
     name = faults.printable(path) or "''"
     try:
@@ -68,12 +69,12 @@ def read(path: str) -> Node:
         reason = getattr(error, "strerror", None) or str(error)
         raise errors.ConfigError(
             f"{name}: cannot read the config file: {reason}; "
-            "give --config.file a YAML file that this user may read",
+            f"give {flag} a YAML file that this user may read",
         ) from None
-    return parse(raw, name)
+    return parse(raw, name, example=example)
 
 
-def parse(raw: bytes, name: str) -> Node:
+def parse(raw: bytes, name: str, *, example: str = "broker:") -> Node:
     """Read the text of a config file called ``name``; see read()."""
     if len(raw) > MAX_BYTES:
         raise errors.ConfigError(
@@ -93,7 +94,7 @@ def parse(raw: bytes, name: str) -> Node:
     if not isinstance(node.value, dict):
         raise errors.ConfigError(
             f"{node.place}: found {faults.kind(node.plain())} at the top; "
-            "a config file is a mapping of sections, such as `broker:`",
+            f"a config file is a mapping of sections, such as `{example}`",
         )
     return node
 

@@ -47,14 +47,20 @@ def read(
     for key, value in overrides.items():
         origin = (origins or {}).get(key, key)
         tree = _overridden(tree, tuple(key.split(".")), _node(value, origin))
-    config = conversion.convert(tree)
-
-    def locate(where: faults.Path) -> str:
-        return _place(tree, where)
-
+    config = conversion.convert(tree, schema.Config)
+    locate = locator(tree)
     checks.check(config, locate)
     doubts = (*checks.doubts(config, locate), *objective_doubts.of(config, locate))
     return Loaded(config, locate, doubts)
+
+
+def locator(tree: document.Node) -> Callable[[faults.Path], str]:
+    """Return what names the place of a key: that of the deepest node on the way to it."""
+
+    def locate(path: faults.Path) -> str:
+        return _place(tree, path)
+
+    return locate
 
 
 def _node(value: object, place: str) -> document.Node:

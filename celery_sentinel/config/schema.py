@@ -65,11 +65,12 @@ class ResultBackend(Section, frozen=True, kw_only=True):
 
 
 class Web(Section, frozen=True, kw_only=True):
-    """Where Prometheus scrapes us."""
+    """Where Prometheus scrapes us; ``config_file`` is the web config file (TLS, passwords)."""
 
     listen_address: tuple[str, ...] = (":9808",)
     telemetry_path: str = "/metrics"
     enable_lifecycle: bool = False
+    config_file: Text | None = None
 
 
 class Log(Section, frozen=True, kw_only=True):

@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import structlog
-from starlette import applications, exceptions, middleware, requests, responses, routing
+from starlette import applications, exceptions, requests, responses, routing
 
 from celery_sentinel import errors, status
-from celery_sentinel.web import body_cap, landing, limits, negotiation, scrapes, sources
+from celery_sentinel.web import (
+    body_cap,
+    guard,
+    landing,
+    limits,
+    negotiation,
+    scrapes,
+    sources,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from starlette import types
+
+    from celery_sentinel import webconfig
 
 HEALTHY_PATH = "/-/healthy"
 READY_PATH = "/-/ready"
@@ -36,7 +48,13 @@ _log = structlog.get_logger()
 class App:
     """The routes of one server and the threads in which they ask."""
 
-    def __init__(self, asked: sources.Sources, telemetry_path: str, bounds: limits.Limits) -> None:
+    def __init__(
+        self,
+        asked: sources.Sources,
+        telemetry_path: str,
+        bounds: limits.Limits,
+        current: Callable[[], webconfig.Loaded],
+    ) -> None:
         check_telemetry_path(telemetry_path)
         self._asked = asked
         self._telemetry_path = telemetry_path
@@ -46,14 +64,19 @@ class App:
         self._threads = futures.ThreadPoolExecutor(2, thread_name_prefix="web-ask")
         self._patience = bounds.answer_seconds
         self._reloading = asyncio.Lock()
-        self.asgi = self._assemble(bounds)
+        probes = (HEALTHY_PATH, READY_PATH)
+        self.guard = guard.Guard(self._assemble(), current, bounds, probes)
+        self.asgi: types.ASGIApp = guard.Headers(
+            body_cap.BodyCap(self.guard, bounds.body_bytes), current
+        )
 
     def close(self) -> None:
         """Take no more questions; those under way end by themselves."""
+        self.guard.close()
         self._kitchen.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _assemble(self, bounds: limits.Limits) -> applications.Starlette:
+    def _assemble(self) -> applications.Starlette:
         routes = [
             routing.Route(self._telemetry_path, self._metrics),
             routing.Route(HEALTHY_PATH, self._healthy),
@@ -66,7 +89,6 @@ class App:
             routes.append(routing.Route(RELOAD_PATH, self._reload, methods=["POST"]))
         app = applications.Starlette(
             routes=routes,
-            middleware=[middleware.Middleware(body_cap.BodyCap, limit=bounds.body_bytes)],
             exception_handlers={
                 exceptions.HTTPException: _refused,
                 TimeoutError: _late,
@@ -106,11 +128,11 @@ class App:
         body = await self._ask(lambda: _encode(self._asked.status()))
         return responses.Response(body, media_type="application/json")
 
-    async def _healthy(self, _request: requests.Request) -> responses.Response:
-        return _verdict(await self._ask(self._asked.healthy), "healthy")
+    async def _healthy(self, request: requests.Request) -> responses.Response:
+        return _verdict(await self._ask(self._asked.healthy), "healthy", request)
 
-    async def _ready(self, _request: requests.Request) -> responses.Response:
-        return _verdict(await self._ask(self._asked.ready), "ready")
+    async def _ready(self, request: requests.Request) -> responses.Response:
+        return _verdict(await self._ask(self._asked.ready), "ready", request)
 
     async def _reload(self, _request: requests.Request) -> responses.Response:
         assert self._asked.reload is not None, "there is no route without it"  # noqa: S101 - narrows a type
@@ -139,10 +161,13 @@ def check_telemetry_path(path: str) -> None:
         )
 
 
-def _verdict(health: sources.Health, adjective: str) -> responses.Response:
+def _verdict(
+    health: sources.Health, adjective: str, request: requests.Request
+) -> responses.Response:
     if health.ok:
         return _plain(f"{adjective}\n")
-    return _plain("".join(f"{line}\n" for line in (f"not {adjective}", *health.reasons)), 503)
+    reasons = () if guard.STRANGER in request.scope else health.reasons
+    return _plain("".join(f"{line}\n" for line in (f"not {adjective}", *reasons)), 503)
 
 
 def _encode(told: status.Status) -> bytes:

@@ -14,6 +14,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     request_seconds: float = 10.0
     """To deliver one whole request, counted from its start or from the connection's."""
+    handshake_seconds: float = 5.0
+    """For the TLS handshake, from the connection's start; it takes two round trips."""
     idle_seconds: float = 20.0
     """Between a response and the next request on the same connection."""
     answer_seconds: float = 30.0
@@ -30,5 +32,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Of expositions that are being sent, in bytes; two may be there however long they are."""
     header_bytes: int = 16 * 1024
     """Request line and headers together."""
+    logins: int = 32
+    """Passwords that wait to be compared or are; one is compared at a time."""
+    logins_per_client: int = 2
+    """Of them from one address, so that a flood from there leaves places to others."""
     body_bytes: int = 4 * 1024
     """Body of a request; no route needs one."""

@@ -60,14 +60,14 @@ def close_all(listeners: Sequence[socket.socket]) -> None:
         listener.close()
 
 
-def url_of(listener: socket.socket, host: str) -> str:
+def url_of(listener: socket.socket, host: str, *, secured: bool = False) -> str:
     """Return the URL under which this machine reaches a listener asked for as ``host``."""
     name, port = listener.getsockname()[:2]
     if host in {"", "0.0.0.0"}:  # noqa: S104 - compared with, not bound to
         name = "127.0.0.1"
     elif name == "::":
         name = "::1"
-    return f"http://{_authority(name, port)}"
+    return f"{'https' if secured else 'http'}://{_authority(name, port)}"
 
 
 def _open(host: str, port: int) -> socket.socket:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from uvicorn.protocols.http import h11_impl
 
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from celery_sentinel.web import limits
 
 
+class Connection(Protocol):
+    """What has a place: an HTTP connection, or a TLS handshake that will be one."""
+
+    def drop(self, reason: str) -> None:
+        """End the connection without waiting for anything."""
+
+
 class Connections:
     """The open connections by what they are doing, in the order in which they began to.
 
@@ -26,15 +33,15 @@ class Connections:
 
     def __init__(self, places: int) -> None:
         self._places = places
-        self._silent: dict[TimedProtocol, None] = {}
-        self._idle: dict[TimedProtocol, None] = {}
-        self._busy: dict[TimedProtocol, None] = {}
+        self._silent: dict[Connection, None] = {}
+        self._idle: dict[Connection, None] = {}
+        self._busy: dict[Connection, None] = {}
         self.dropped: collections.Counter[str] = collections.Counter()
 
     def __len__(self) -> int:
         return len(self._silent) + len(self._idle) + len(self._busy)
 
-    def admit(self, newcomer: TimedProtocol) -> bool:
+    def admit(self, newcomer: Connection) -> bool:
         """Enter a new connection; return False when every other one is being served."""
         if len(self) >= self._places:
             victim = next(iter(self._silent or self._idle), None)
@@ -45,20 +52,28 @@ class Connections:
         self._silent[newcomer] = None
         return True
 
-    def busy(self, connection: TimedProtocol) -> None:
+    def busy(self, connection: Connection) -> None:
         """Note that a whole request has arrived."""
         self.forget(connection)
         self._busy[connection] = None
 
-    def idle(self, connection: TimedProtocol) -> None:
+    def idle(self, connection: Connection) -> None:
         """Note that a response is complete."""
         self.forget(connection)
         self._idle[connection] = None
 
-    def forget(self, connection: TimedProtocol) -> None:
-        """Strike a connection off; it may be off already."""
-        for group in (self._silent, self._idle, self._busy):
-            group.pop(connection, None)
+    def leaving(self, connection: Connection) -> None:
+        """Note that all is said and only the peer's farewell is owed."""
+        self.forget(connection)
+        self._silent[connection] = None
+
+    def forget(self, connection: Connection) -> bool:
+        """Strike a connection off; return False if it was off already."""
+        groups = (self._silent, self._idle, self._busy)
+        known = [group for group in groups if connection in group]
+        for group in known:
+            del group[connection]
+        return bool(known)
 
     def abort_all(self) -> None:
         """End every connection at once."""
@@ -93,8 +108,7 @@ class TimedProtocol(h11_impl.H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Start the clock for the first request, if there is a place for it."""
         super().connection_made(transport)
-        # With no tolerance, pause and resume tell exactly when something is left unsent.
-        transport.set_write_buffer_limits(high=0)
+        self._tell_unsent(transport)
         if self._table.admit(self):
             self._await_arrival(self._bounds.request_seconds, "late_request")
         else:
@@ -155,6 +169,10 @@ class TimedProtocol(h11_impl.H11Protocol):
         """Finish the response under way, or close at once; uvicorn calls this when it stops."""
         if not self.transport.is_closing():
             super().shutdown()
+
+    def _tell_unsent(self, transport: asyncio.Transport) -> None:
+        """With no tolerance, pause and resume tell exactly when something is left unsent."""
+        transport.set_write_buffer_limits(high=0)
 
     def _settle(self) -> None:
         """After bytes arrived, tell a request that is whole from one that is still owed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import threading
 from concurrent import futures
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 import uvicorn
 
-from celery_sentinel.web import app, limits, listen, protocol, sources
+from celery_sentinel.web import app, figures, limits, listen, protocol, rotation, sources, tls
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from celery_sentinel import samples
     from celery_sentinel import status as status_document
 
 # To start an event loop takes milliseconds; a machine in trouble gets time to say so.
@@ -36,24 +36,26 @@ def start(
     healthy: Callable[[], sources.Health],
     ready: Callable[[], sources.Health],
     reload: Callable[[], str | None] | None = None,
+    config_file: str | None = None,
     bounds: limits.Limits | None = None,
 ) -> WebServer:
     """Listen on all addresses and serve them in one thread; return the handle.
 
-    Raises ListenError when an address cannot be had and ConfigError when the path cannot be
-    served; then nothing is left open.
+    Raises ListenError when an address cannot be had and ConfigError when the path or the web
+    config file cannot be served; then nothing is left open.
     """
     bounds = bounds or limits.Limits()
+    rotating = rotation.Rotation(config_file)
     asked = sources.Sources(
         metrics=metrics, status=status, healthy=healthy, ready=ready, reload=reload
     )
-    routes = app.App(asked, telemetry_path, bounds)
+    routes = app.App(asked, telemetry_path, bounds, lambda: rotating.current)
     listeners = listen.open_all(addresses)
     urls = [
-        listen.url_of(listener, host)
+        listen.url_of(listener, host, secured=rotating.current.context is not None)
         for listener, (host, _) in zip(listeners, addresses, strict=True)
     ]
-    server = WebServer(routes, listeners, urls, bounds)
+    server = WebServer(routes, listeners, urls, rotating, bounds)
     server.wait_until_started()
     return server
 
@@ -66,14 +68,16 @@ class WebServer:
         routes: app.App,
         listeners: Sequence[socket.socket],
         urls: Sequence[str],
+        rotating: rotation.Rotation,
         bounds: limits.Limits,
     ) -> None:
         self.urls = tuple(urls)
         self._routes = routes
         self._listeners = list(listeners)
+        self._rotation = rotating
         self._connections = protocol.Connections(bounds.connections)
         self._grace = bounds.drain_seconds
-        self._server = _Server(_settings(routes, self._connections, bounds))
+        self._server = _Server(_settings(routes, self._connections, rotating, bounds))
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
         self._thread.start()
 
@@ -91,6 +95,14 @@ class WebServer:
     def dropped(self) -> Mapping[str, int]:
         """How many connections the server ended, by reason."""
         return dict(self._connections.dropped)
+
+    def look(self) -> None:
+        """Take over the web config file and its certificates if they have changed."""
+        self._rotation.look()
+
+    def families(self) -> Iterator[samples.Family]:
+        """Yield the metrics of the server: what it refused, and how its files are."""
+        return figures.collect(self._connections, self._routes.guard, self._rotation)
 
     def wait_until_started(self) -> None:
         """Return once connections are served; raise what kept the server from starting."""
@@ -140,13 +152,19 @@ class _Server(uvicorn.Server):
 
 
 def _settings(
-    routes: app.App, connections: protocol.Connections, bounds: limits.Limits
+    routes: app.App,
+    connections: protocol.Connections,
+    rotating: rotation.Rotation,
+    bounds: limits.Limits,
 ) -> uvicorn.Config:
     """Return the settings of uvicorn: none of them from the environment."""
-    timed = functools.partial(protocol.TimedProtocol, connections, bounds)
+
+    def accept(**given: Any) -> asyncio.BaseProtocol:
+        return tls.accept(rotating.current, connections, bounds, **given)
+
     return uvicorn.Config(
         routes.asgi,
-        http=cast("type[asyncio.Protocol]", timed),  # uvicorn only ever calls it
+        http=cast("type[asyncio.Protocol]", accept),  # uvicorn only ever calls it
         loop="asyncio",
         interface="asgi3",
         ws="none",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from celery_sentinel import catalogue, daemon
+from celery_sentinel.web import figures
 from tests.unit.exposition import everything, parsing
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def test_given_the_daemons_own_metrics_then_the_daemon_exposes_them() -> None:
     """What no collector yields is in the daemon's families."""
     source = inspect.getsource(daemon)
     assert [name for name in everything.DAEMONS if f"catalogue.{name}," not in source] == []
+    source = inspect.getsource(figures)
+    assert [name for name in everything.SERVERS if f"catalogue.{name}," not in source] == []
 
 
 @pytest.mark.parametrize("as_openmetrics", [False, True], ids=["text", "openmetrics"])

@@ -23,6 +23,14 @@ DAEMONS = {
     "RELOAD_SUCCESSFUL": (),
     "RELOAD_TIMESTAMP": (),
 }
+# What the web server says of itself.
+SERVERS = {
+    "WEB_CONNECTIONS_DROPPED": ("late_request",),
+    "WEB_REQUESTS_REFUSED": ("unauthorized",),
+    "WEB_CONFIG_SUCCESSFUL": (),
+    "WEB_CONFIG_TIMESTAMP": (),
+    "WEB_CERTIFICATE_EXPIRY": (),
+}
 
 # What the defaults leave out.
 OBJECTIVES = schema.Objectives(
@@ -98,6 +106,7 @@ def families(play: Stage) -> Iterator[samples.Family]:
     yield from sentinel.collect(play.fleet, play.stream)
     yield from _state_file(play)
     for name, labels in DAEMONS.items():
+    for name, labels in (DAEMONS | SERVERS).items():
         yield samples.family(getattr(catalogue, name), [(labels, 1)])
 
 
