@@ -96,6 +96,11 @@ class WebServer:
         """How many connections the server ended, by reason."""
         return dict(self._connections.dropped)
 
+    @property
+    def connections(self) -> int:
+        """How many are open, handshakes included."""
+        return len(self._connections)
+
     def look(self) -> None:
         """Take over the web config file and its certificates if they have changed."""
         self._rotation.look()

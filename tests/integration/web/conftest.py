@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib import parse
 
 import pytest
+import yaml
 
 from celery_sentinel import status, web
+from tests.servers import certificates
+
+if TYPE_CHECKING:
+    import pathlib
 
 LOOPBACK = ("127.0.0.1", 0)
 
@@ -84,13 +90,23 @@ class Backend:
 class Client:
     """One TCP connection, for what no HTTP library would send."""
 
-    def __init__(self, url: str, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        receive_buffer: int | None = None,
+        tls: ssl.SSLContext | None = None,
+        source: str = "127.0.0.1",
+    ) -> None:
         where = parse.urlsplit(url)
         self.socket = socket.socket()
+        if where.hostname == "127.0.0.1":
+            self.socket.bind((source, 0))
         self.socket.settimeout(20)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect((where.hostname, where.port))
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=where.hostname)
 
     def send(self, data: bytes) -> None:
         """Send bytes."""
@@ -99,7 +115,7 @@ class Client:
     def receive_all(self) -> bytes:
         """Return all that comes until the server closes or resets the connection."""
         received = bytearray()
-        with contextlib.suppress(ConnectionResetError):
+        with contextlib.suppress(ConnectionResetError, ssl.SSLError):
             while chunk := self.socket.recv(65536):
                 received += chunk
         return bytes(received)
@@ -128,6 +144,8 @@ class Client:
 # The options are those of web.start.
 Serve = Callable[..., web.WebServer]
 Connect = Callable[..., Client]
+# Sections by name go in, the path comes out.
+WebFile = Callable[..., str]
 
 
 @pytest.fixture
@@ -166,12 +184,40 @@ def serve(backend: Backend) -> Iterator[Serve]:
 
 
 @pytest.fixture
+def issued(tmp_path: pathlib.Path) -> certificates.Certificates:
+    """Issue certificates that this test alone may replace, beside its web config file."""
+    return certificates.Certificates(tmp_path)
+
+
+@pytest.fixture
+def web_file(tmp_path: pathlib.Path, issued: certificates.Certificates) -> WebFile:
+    """Write the web config file; TLS is on unless ``tls`` says otherwise."""
+    path = tmp_path / "web.yml"
+
+    def write(**sections: Any) -> str:
+        pair = {"cert_file": issued.cert_file.name, "key_file": issued.key_file.name}
+        tls = sections.pop("tls", {})
+        if tls is not None:
+            sections["tls_server_config"] = {**pair, **tls}
+        path.write_text(yaml.safe_dump(sections))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def trust(issued: certificates.Certificates) -> ssl.SSLContext:
+    """Return the context of a client that trusts our authority."""
+    return ssl.create_default_context(cafile=str(issued.ca_file))
+
+
+@pytest.fixture
 def connect() -> Iterator[Connect]:
     """Open raw connections; all are closed when the test is over."""
     with contextlib.ExitStack() as stack:
 
-        def open_one(url: str, receive_buffer: int | None = None) -> Client:
-            client = Client(url, receive_buffer)
+        def open_one(url: str, receive_buffer: int | None = None, **options: Any) -> Client:
+            client = Client(url, receive_buffer, **options)
             stack.callback(client.close)
             return client
 
