@@ -1,4 +1,4 @@
-"""Refuses request bodies beyond a small cap, since no route needs one."""
+"""Refuses request bodies beyond a small cap, since no route needs one, and of two lengths."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class _Body(enum.Enum):
     READ = enum.auto()
     TOO_LARGE = enum.auto()
     CUT_OFF = enum.auto()
+    AMBIGUOUS = enum.auto()
 
 
 class BodyCap:
@@ -23,16 +24,23 @@ class BodyCap:
         self._limit = limit
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
-        """Answer 413 or call the app; nobody is there to answer when the body is cut off."""
+        """Answer 400 or 413 or call the app; nobody is there to answer when the body is cut off."""
         match await self._read(datastructures.Headers(scope=scope), receive):
             case _Body.READ:
                 await self._app(scope, receive, send)
             case _Body.TOO_LARGE:
-                await self._refusal()(scope, receive, send)
+                text = f"A request may have {self._limit} bytes of body here; no route needs one.\n"
+                await _refusal(413, text)(scope, receive, send)
+            case _Body.AMBIGUOUS:
+                text = "A request has one length: Content-Length or Transfer-Encoding.\n"
+                await _refusal(400, text)(scope, receive, send)
             case _Body.CUT_OFF:
                 pass
 
     async def _read(self, headers: datastructures.Headers, receive: types.Receive) -> _Body:
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # A proxy in front of us may have believed the other one, and sees its end elsewhere.
+            return _Body.AMBIGUOUS
         if int(headers.get("content-length", "0")) > self._limit:
             return _Body.TOO_LARGE
         size, more = 0, "content-length" in headers or "transfer-encoding" in headers
@@ -46,9 +54,7 @@ class BodyCap:
             more = message.get("more_body", False)
         return _Body.READ
 
-    def _refusal(self) -> responses.Response:
-        return responses.PlainTextResponse(
-            f"The body of a request may have {self._limit} bytes here; no route needs one.\n",
-            status_code=413,
-            headers={"Connection": "close"},
-        )
+
+def _refusal(code: int, text: str) -> responses.Response:
+    # What follows on the connection may be the rest of the body: it is not read.
+    return responses.PlainTextResponse(text, status_code=code, headers={"Connection": "close"})

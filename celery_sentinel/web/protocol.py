@@ -122,7 +122,7 @@ class TimedProtocol(h11_impl.H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser in pieces, since it checks the size of headers only between them."""
-        step = self._bounds.header_bytes
+        step = self._bounds.header_bytes // 4  # by so much headers may be larger than the bound
         for start in range(0, len(data), step):
             if self.transport.is_closing():
                 return
