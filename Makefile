@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test install servers lint types imports pytest soak fuzz bench docs lock clean
+.PHONY: help demo test install servers lint types imports pytest docs security-figures lock clean
 
 PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
 PYTEST_ARGS ?= --numprocesses 4 --dist loadgroup --durations 12
@@ -63,6 +64,9 @@ docs: $(venv)/installed-demo ## write docs/metrics.md, docs/config.md and the ta
 	$(bin)/celery-sentinel metrics --format markdown > docs/metrics.md
 	$(bin)/python docs/config_page.py > docs/config.md
 	$(bin)/python docs/alerts_table.py
+
+security-figures: $(venv)/installed-test servers ## attack the HTTP server, write docs/security-tests.md
+	$(bin)/python -m tests.security_figures > docs/security-tests.md
 
 lock: $(bin)/python ## write requirements/ from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
 	$(install_lock) requirements/lock.txt

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # Three turns of the event loop lie between accepting a connection and displacing it: three
 # times this and the connections that are kept stay below the usual limit of 1,024 open files.
 BACKLOG = 128
+# What the kernel keeps beyond that costs no file. Where it keeps too few, a burst of strangers
+# makes it forget a scraper's connection, which is tried again only after a second.
+QUEUE = 1024
 
 _HIGHEST_PORT = 65535
 

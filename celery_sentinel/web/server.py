@@ -153,6 +153,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
+        for listener in sockets or ():
+            listener.listen(listen.QUEUE)  # asyncio has set it to what it accepts in one turn
         self.serving.set_result(None)
 
 

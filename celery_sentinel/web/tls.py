@@ -51,7 +51,7 @@ class Handshake(sslproto.SSLProtocol):
         connections: protocol.Connections,
         bounds: limits.Limits,
     ) -> None:
-        self._inner = inner
+        self._inner: SecuredProtocol | None = inner
         self._table = connections
         self._finished = self._paused = False
         super().__init__(
@@ -83,6 +83,10 @@ class Handshake(sslproto.SSLProtocol):
                 self._table.dropped["late_handshake" if late else "failed_handshake"] += 1
             self._finished = True
         super().connection_lost(exc)
+        # An SSL object is large, and a flood makes many before the collector finds a cycle.
+        if self._inner is not None:
+            del self._inner.handshake
+            self._inner = None
 
     def finished(self) -> None:
         """Hand the place over to the protocol above."""
@@ -99,14 +103,14 @@ class Handshake(sslproto.SSLProtocol):
         """Tell the protocol above that the peer does not read as fast as it writes."""
         super().pause_writing()
         self._paused = True
-        if self._finished:
+        if self._finished and self._inner is not None:
             self._inner.pause_writing()
 
     def resume_writing(self) -> None:
         """Send what has been encrypted meanwhile, and go on if that has left."""
         self._paused = False
         super().resume_writing()  # may pause again
-        if self._finished and not self._paused:
+        if self._finished and not self._paused and self._inner is not None:
             self._inner.resume_writing()
 
 
