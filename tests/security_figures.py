@@ -52,7 +52,7 @@ class Target:
 
     def connect(self, *, tls: bool = True) -> socket.socket:
         """Open one connection."""
-        raw = socket.create_connection(self.address, timeout=10)
+        raw = socket.create_connection(self.address, timeout=10, source_address=("127.0.0.2", 0))
         self.attempts += 1
         return self.context.wrap_socket(raw, server_hostname="127.0.0.1") if tls else raw
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 class Connection(Protocol):
     """What has a place: an HTTP connection, or a TLS handshake that will be one."""
 
+    @property
+    def peer(self) -> str:
+        """The IP address of the client."""
+
     def drop(self, reason: str) -> None:
         """End the connection without waiting for anything."""
 
@@ -26,9 +30,10 @@ class Connection(Protocol):
 class Connections:
     """The open connections by what they are doing, in the order in which they began to.
 
-    When all places are taken, a newcomer gets that of the oldest connection which never
-    delivered a request, else of the one which has been idle longest: a flood of silent clients
-    displaces itself and not the scraper.
+    When all places are taken, a newcomer gets that of a connection which never delivered a
+    request, else of the one which has been idle longest: a flood of silent clients displaces
+    itself and not the scraper. Among the silent it is the oldest of the address that has most,
+    so that a scraper elsewhere has the time to speak, however fast the flood.
     """
 
     def __init__(self, places: int) -> None:
@@ -44,13 +49,20 @@ class Connections:
     def admit(self, newcomer: Connection) -> bool:
         """Enter a new connection; return False when every other one is being served."""
         if len(self) >= self._places:
-            victim = next(iter(self._silent or self._idle), None)
+            victim = self._oldest_of_the_many() or next(iter(self._idle), None)
             if victim is None:
                 self.dropped["all_busy"] += 1
                 return False
             victim.drop("displaced")
         self._silent[newcomer] = None
         return True
+
+    def _oldest_of_the_many(self) -> Connection | None:
+        counts = collections.Counter(connection.peer for connection in self._silent)
+        if not counts:
+            return None
+        ((most, _),) = counts.most_common(1)
+        return next(connection for connection in self._silent if connection.peer == most)
 
     def busy(self, connection: Connection) -> None:
         """Note that a whole request has arrived."""
@@ -104,6 +116,11 @@ class TimedProtocol(h11_impl.H11Protocol):
         self._begun = True
         self._arrival: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
+
+    @property
+    def peer(self) -> str:
+        """The IP address of the client."""
+        return self.client[0] if self.client else ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Start the clock for the first request, if there is a place for it."""

@@ -54,6 +54,7 @@ class Handshake(sslproto.SSLProtocol):
         self._inner: SecuredProtocol | None = inner
         self._table = connections
         self._finished = self._paused = False
+        self.peer = ""
         super().__init__(
             asyncio.get_running_loop(),
             inner,
@@ -70,6 +71,7 @@ class Handshake(sslproto.SSLProtocol):
         # With no tolerance, pause and resume tell exactly when something is left unsent.
         transport.set_write_buffer_limits(high=0)
         self._raw = transport
+        self.peer = str((transport.get_extra_info("peername") or ("",))[0])
         if self._table.admit(self):
             super().connection_made(transport)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import pathlib
 import re
 import sys
@@ -14,9 +15,11 @@ import msgspec
 import pytest
 
 from celery_sentinel import catalogue, reloading
+from celery_sentinel.brokers import replies
 from celery_sentinel.cli import commands
 from celery_sentinel.config import loading, schema
 from celery_sentinel.demo import broker
+from celery_sentinel.poller import workers as poller_workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,6 +213,14 @@ def test_the_layers_are_those_of_the_contract() -> None:
     layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
     section = (DOCS / "architecture.md").read_text().partition("## Direction of imports")[2]
     assert re.findall(r"^    (.+)$", section, re.MULTILINE)[: len(layers)] == layers
+
+
+def test_the_control_commands_are_those_of_the_code() -> None:
+    """SECURITY.md lists each command that workers are sent, and no other."""
+    text = (ROOT / "SECURITY.md").read_text()
+    listed = text.partition("no control commands but these")[2].partition("\n- ")[0]
+    told = re.findall(r'control\.tell\("(\w+)"', inspect.getsource(poller_workers))
+    assert set(re.findall(r"`([a-z_]+)`", listed)) == {*told, *replies.QUESTIONS}
 
 
 def test_every_decision_is_listed() -> None:

@@ -126,6 +126,21 @@ def test_flood_of_idle_connections(serve: conftest.Serve, connect: conftest.Conn
     assert flood[0].receive_all() == b""  # the oldest went first
 
 
+def test_a_flood_displaces_its_own_address(
+    serve: conftest.Serve, connect: conftest.Connect
+) -> None:
+    """A scraper from elsewhere that has not spoken yet outlasts any number of silent clients."""
+    server = serve(bounds=web.Limits(connections=3))
+    scraper = connect(server.url, source="127.0.0.2")
+    for _ in range(10):
+        connect(server.url)
+    deadline.wait_until(lambda: server.dropped.get("displaced") == 8, 10, "displacing the flood")
+
+    scraper.send(GET)
+
+    assert scraper.receive_response().startswith(b"HTTP/1.1 200 OK")
+
+
 def test_silent_connections_go_before_idle_ones(
     serve: conftest.Serve, connect: conftest.Connect
 ) -> None:
