@@ -1,8 +1,7 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test install servers lint types imports pytest soak fuzz bench docs lock clean
-.PHONY: help demo test install servers lint types imports pytest docs security-figures lock clean
+.PHONY: help demo test install servers lint types imports pytest soak fuzz bench docs security-figures lock clean
 
 PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
 PYTEST_ARGS ?= --numprocesses 4 --dist loadgroup --durations 12

@@ -173,8 +173,6 @@ class Daemon:
             if not thread.is_alive():
                 raise errors.SentinelError(f"the {thread.name} thread has died; see the log above")
         if self._web is not None:
-            if not self._web.alive:
-                raise errors.SentinelError("the web server has died; see the log above")
             self._web.look()
         if self.reload_requested.is_set():
             self.reload_requested.clear()
@@ -243,8 +241,7 @@ class Daemon:
         yield samples.single(catalogue.RELOAD_TIMESTAMP, self._reloaded_at)
         if self._keeper is not None:
             yield from self._keeper.families()
-        if self._web is not None:
-            yield from self._web.families()
+        yield from self._web.families() if self._web else ()
 
     def _status(self) -> status.Status:
         return summary.build(

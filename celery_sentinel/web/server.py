@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 import uvicorn
 
+from celery_sentinel import errors
 from celery_sentinel.web import app, figures, limits, listen, protocol, rotation, sources, tls
 
 if TYPE_CHECKING:
@@ -102,7 +103,9 @@ class WebServer:
         return len(self._connections)
 
     def look(self) -> None:
-        """Take over the web config file and its certificates if they have changed."""
+        """Take over the web config file if it has changed; raise SentinelError if we are dead."""
+        if not self.alive:
+            raise errors.SentinelError("the web server has died; see the log above")
         self._rotation.look()
 
     def families(self) -> Iterator[samples.Family]:

@@ -158,6 +158,7 @@ def test_hostile_names_stay_names_in_every_format(
 ) -> None:
     """Names of tasks and queues that are markup, header lines or samples are shown as text."""
     sentinel = start_daemon(redis_server.url)
+    deadline.wait_until(lambda: sentinel.get("/-/ready").status_code == 200, 20, "subscribed")
     sending = make_producer(redis_server.url)
     for name in HOSTILE:
         sending.app.send_task(name, queue=name, kwargs={"password": SECRET})

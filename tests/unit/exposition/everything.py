@@ -105,7 +105,6 @@ def families(play: Stage) -> Iterator[samples.Family]:
     yield from objectives.collect(play.fleet)
     yield from sentinel.collect(play.fleet, play.stream)
     yield from _state_file(play)
-    for name, labels in DAEMONS.items():
     for name, labels in (DAEMONS | SERVERS).items():
         yield samples.family(getattr(catalogue, name), [(labels, 1)])
 
