@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import platform
 import signal
 import threading
@@ -15,6 +16,7 @@ from celery_sentinel import (
     catalogue,
     errors,
     exposition,
+    health,
     logs,
     process_metrics,
     receiver,
@@ -22,6 +24,7 @@ from celery_sentinel import (
     reloading,
     samples,
     summary,
+    supervision,
     web,
     wire,
 )
@@ -43,8 +46,6 @@ if TYPE_CHECKING:
     from celery_sentinel.config import schema
 
 WATCH = 0.5  # seconds between two looks at the parts
-STUCK = 60.0  # seconds without a turn of its loop after which a thread is not healthy
-QUIET = 15.0  # seconds without any event, with workers known, after which we are not ready
 JOIN = 3.0  # seconds for all threads together; one that asks a dead broker is left behind
 
 
@@ -94,6 +95,7 @@ class Daemon:
         decoder = wire.Decoder()
         self._connection = _connection_of(config, decoder)
         self._scrubber = redaction.Scrubber.of(config)
+        self._supervisor = supervision.Supervisor(os.environ, failed=self._not_told)
         self._keeper, self._fleet = keeper.opened(config, self._connection)
         self._compat = config.metrics.compat
         self._receiver = receiver.Receiver(
@@ -166,6 +168,8 @@ class Daemon:
         for thread in self._threads:
             thread.start()
         self._log.info("started", version=__version__, broker=self._connection.url)
+        self._supervisor.ready()
+        self._report()
 
     def look(self) -> None:
         """Raise if a part has died; reload if asked to."""
@@ -180,9 +184,20 @@ class Daemon:
         if self._fleet.failures != self._connection.failures["fleet"]:
             self._connection.failures["fleet"] = self._fleet.failures
             self._log.error("event_not_applied", exc_info=self._fleet.last_failure)
+        self._report()
+
+    def _report(self) -> None:
+        """Tell the supervisor what /-/ready says, and that the receiver's loop turns if it does."""
+        now = time.monotonic()
+        self._supervisor.feed(self._receiver.beat, now)
+        self._supervisor.tell(health.in_words(self._ready(), reloaded=self._reload_ok), now)
+
+    def _not_told(self) -> None:
+        self._connection.failures["supervisor"] += 1
 
     def stop(self) -> None:
         """Stop in the order of dependence: web, poller, receiver; then the last, exact snapshot."""
+        self._supervisor.stopping()
         if self._web is not None:
             self._web.close()
         for one in self._loops:
@@ -200,7 +215,7 @@ class Daemon:
 
     def reload(self) -> str | None:
         """Load the configuration and take over what may change; return why not, if not."""
-        with self._reload_lock:
+        with self._reload_lock, self._supervisor.told_of_reload():
             try:
                 config = self._load()
             except errors.ConfigError as error:
@@ -254,32 +269,14 @@ class Daemon:
         )
 
     def _healthy(self) -> web.Health:
-        now = time.monotonic()
-        reasons = [
-            f"the {name} thread has not turned for {now - beat:.0f} s"
-            for name, beat in (
-                ("receiver", self._receiver.beat),
-                *((f"poll-{one.name}", one.beat) for one in self._loops),
-            )
-            if now - beat > STUCK
-        ]
-        return web.Health(not reasons, tuple(reasons))
+        loops = [("receiver", self._receiver.beat)]
+        loops += [(f"poll-{one.name}", one.beat) for one in self._loops]
+        return health.of_threads(loops, time.monotonic())
 
     def _ready(self) -> web.Health:
-        """Tell whether we are connected, and hear the workers where there are any."""
-        connection = self._connection
-        if not connection.up:
-            why = connection.last_error or "not connected yet"
-            return web.Health(ok=False, reasons=(f"broker {connection.url}: {why}",))
-        with self._fleet.lock.reading():
-            patience = [worker.patience for worker in self._fleet.workers if worker.heartbeat_at]
-            last = self._fleet.last_event_at
-        # An event of before a restart says nothing of the time since.
-        silence = None if last is None else time.time() - max(last, self._started)
-        if patience and silence is not None and silence > max(QUIET, *patience):
-            reason = f"workers are known, but no event has come for {silence:.0f} s"
-            return web.Health(ok=False, reasons=(reason,))
-        return web.Health(ok=True)
+        return health.of_stream(
+            self._fleet, self._connection, started=self._started, now=time.time()
+        )
 
 
 def _connection_of(config: schema.Config, decoder: wire.Decoder) -> stream.Stream:
