@@ -16,6 +16,8 @@ missing=
 [ -x "$(command -v curl)" ] || missing="$missing curl"
 [ -x "$(command -v lsof)" ] || missing="$missing lsof"
 [ -x "$(command -v ps)" ] || missing="$missing procps"
+# Checks the units; it needs not be what this machine was booted with.
+[ -x "$(command -v systemd-analyze)" ] || missing="$missing systemd"
 
 if [ -n "$missing" ]; then
     # shellcheck disable=SC2086 # one word for each package
