@@ -1,7 +1,7 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test install servers lint types imports pytest soak fuzz bench docs security-figures lock clean
+.PHONY: help demo test install servers lint types imports pytest soak fuzz bench docs kubernetes security-figures lock clean
 
 PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
 PYTEST_ARGS ?= --numprocesses 4 --dist loadgroup --durations 12
@@ -35,6 +35,7 @@ install: $(venv)/installed-test ## create .venv with all that the tests need
 
 servers: ## install the servers and programs that the tests start, when they are missing
 	@scripts/install-servers.sh
+	@scripts/install-kubectl.sh
 
 lint: $(venv)/installed-test ## check style and formatting
 	$(bin)/ruff check
@@ -67,6 +68,9 @@ docs: $(venv)/installed-demo ## write docs/metrics.md, docs/config.md and the ta
 security-figures: $(venv)/installed-test servers ## attack the HTTP server, write docs/security-tests.md
 	$(bin)/python -m tests.security_figures > docs/security-tests.md
 
+kubernetes: $(venv)/installed-demo ## build the alert rules and dashboards of deploy/kubernetes
+	$(bin)/python deploy/kubernetes/generate.py
+
 lock: $(bin)/python ## write requirements/ from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
 	$(install_lock) requirements/lock.txt
 	$(uv_compile) --output-file requirements/lock.txt --group lock
@@ -81,7 +85,7 @@ lock: $(bin)/python ## write requirements/ from pyproject.toml; LOCK_ARGS=--upgr
 		--constraint requirements/test.txt
 
 clean: ## remove .venv and everything that was generated
-	rm -rf $(venv) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(venv) build deploy/kubernetes/generated dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

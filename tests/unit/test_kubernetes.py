@@ -1,0 +1,324 @@
+"""What deploy/kubernetes builds: valid, confined, whole, and made from the files there are."""
+
+from __future__ import annotations
+
+import functools
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING
+
+import click.testing
+import jsonschema
+import pytest
+import yaml
+
+import celery_sentinel
+from celery_sentinel.cli import commands, options
+from tests.servers import kustomize, server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers.kustomize import Resource
+
+OVERLAYS = ("plain", "operator", "secure")
+NAMESPACE = "celery-sentinel"
+USER = 65532
+# The oldest release that has all fields used, and the newest whose schema is at hand.
+RELEASES = ("1.27.0", "1.37.0")
+OURS = {"PodMonitor", "PrometheusRule"}  # custom resources, of which Kubernetes has no schema
+# Of flags that this version may not have yet.
+AWAITED = {"CELERY_SENTINEL_STATE_FILE", "CELERY_SENTINEL_WEB_CONFIG_FILE"}
+overlays = pytest.mark.parametrize("overlay", OVERLAYS)
+
+_TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+_DURATION = {"type": "string", "pattern": r"^(\d+(ms|[smhdwy]))+$"}
+_RULE = {
+    "type": "object",
+    "required": ["expr"],
+    "oneOf": [{"required": ["alert"]}, {"required": ["record"]}],
+    "additionalProperties": False,
+    "properties": {
+        "alert": {"type": "string"},
+        "record": {"type": "string"},
+        "expr": {"type": "string"},
+        "for": _DURATION,
+        "keep_firing_for": _DURATION,
+        "labels": _TEXTS,
+        "annotations": _TEXTS,
+    },
+}
+# monitoring.coreos.com/v1, PrometheusRule.spec, as the operator's CRD has it.
+RULES = {
+    "type": "object",
+    "required": ["groups"],
+    "additionalProperties": False,
+    "properties": {
+        "groups": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["name", "rules"],
+                "additionalProperties": False,
+                "properties": {
+                    "name": {"type": "string", "minLength": 1},
+                    "interval": _DURATION,
+                    "limit": {"type": "integer"},
+                    "query_offset": _DURATION,
+                    "partial_response_strategy": {"enum": ["", "abort", "warn"]},
+                    "rules": {"type": "array", "items": _RULE},
+                },
+            },
+        },
+    },
+}
+
+
+@functools.cache
+def resources(overlay: str) -> list[Resource]:
+    """Return what an overlay of the repository builds."""
+    with tempfile.TemporaryDirectory() as directory:
+        return kustomize.built(kustomize.sources(pathlib.Path(directory)) / "overlays" / overlay)
+
+
+def of_kind(overlay: str, kind: str) -> list[Resource]:
+    """Return the resources of one kind."""
+    return [each for each in resources(overlay) if each["kind"] == kind]
+
+
+def pod(overlay: str) -> Resource:
+    """Return the specification of the only pod."""
+    [stateful_set] = of_kind(overlay, "StatefulSet")
+    found: Resource = stateful_set["spec"]["template"]["spec"]
+    return found
+
+
+def container(overlay: str) -> Resource:
+    """Return its only container."""
+    [found] = pod(overlay)["containers"]
+    assert isinstance(found, dict)
+    return found
+
+
+@overlays
+@pytest.mark.parametrize("release", RELEASES)
+def test_kubernetes_accepts_it(overlay: str, release: str, tmp_path: pathlib.Path) -> None:
+    """Each resource has the fields of its schema and no other."""
+    file = tmp_path / "built.yaml"
+    known = [each for each in resources(overlay) if each["kind"] not in OURS]
+    assert len(known) >= 6
+    file.write_text(yaml.safe_dump_all(known))
+    tool = pathlib.Path(sys.executable).with_name("kubernetes-validate")
+    done = subprocess.run(
+        [tool, "--strict", "--kubernetes-version", release, file],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@overlays
+def test_the_pod_is_restricted(overlay: str) -> None:
+    """Every field that the Pod Security Standard `restricted` asks for is written out."""
+    spec, only = pod(overlay), container(overlay)
+    assert spec["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "fsGroup": USER,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert only["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "privileged": False,
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert spec["automountServiceAccountToken"] is False
+    assert of_kind(overlay, "ServiceAccount")[0]["automountServiceAccountToken"] is False
+    forbidden = {"hostNetwork", "hostPID", "hostIPC", "initContainers", "ephemeralContainers"}
+    assert not forbidden & set(spec)
+    assert all("hostPort" not in port for port in only["ports"])
+    kinds = {key for volume in spec["volumes"] for key in volume if key != "name"}
+    assert kinds <= {"configMap", "secret", "emptyDir"}
+    [namespace] = of_kind(overlay, "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@overlays
+def test_nothing_is_left_outside(overlay: str) -> None:
+    """All is in one namespace, and whatever selects pods selects ours and no others."""
+    ours = {"app.kubernetes.io/name": "celery-sentinel"}
+    for each in resources(overlay):
+        if each["kind"] != "Namespace":
+            assert each["metadata"]["namespace"] == NAMESPACE, each["kind"]
+    [stateful_set], [service] = of_kind(overlay, "StatefulSet"), of_kind(overlay, "Service")
+    [budget] = of_kind(overlay, "PodDisruptionBudget")
+    assert stateful_set["spec"]["template"]["metadata"]["labels"] == ours
+    selectors = [stateful_set["spec"]["selector"], budget["spec"]["selector"]]
+    selectors += [each["labelSelector"] for each in pod(overlay)["topologySpreadConstraints"]]
+    selectors += [each["spec"]["selector"] for each in of_kind(overlay, "PodMonitor")]
+    selectors += [each["spec"]["podSelector"] for each in of_kind(overlay, "NetworkPolicy")]
+    assert all(selector == {"matchLabels": ours} for selector in selectors)
+    assert service["spec"]["selector"] == ours
+    assert stateful_set["spec"]["serviceName"] == service["metadata"]["name"]
+
+
+@overlays
+def test_a_pair_that_one_at_a_time_may_leave(overlay: str) -> None:
+    """Two, apart, of which one stays; a broker that is down neither hides them nor holds nodes."""
+    [stateful_set], [service] = of_kind(overlay, "StatefulSet"), of_kind(overlay, "Service")
+    [budget] = of_kind(overlay, "PodDisruptionBudget")
+    assert stateful_set["spec"]["replicas"] == 2
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    assert service["spec"]["clusterIP"] == "None"
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    spread = {each["topologyKey"] for each in pod(overlay)["topologySpreadConstraints"]}
+    assert spread == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+
+
+@overlays
+def test_what_the_probes_ask(overlay: str) -> None:
+    """Liveness never depends on the broker, readiness does; all ask where the daemon serves."""
+    only = container(overlay)
+    scheme = "HTTPS" if overlay == "secure" else "HTTP"
+    paths = {name: only[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
+    assert {name: asked["path"] for name, asked in paths.items()} == {
+        "startup": "/-/healthy",
+        "liveness": "/-/healthy",
+        "readiness": "/-/ready",
+    }
+    assert {asked["scheme"] for asked in paths.values()} == {scheme}
+    [port] = only["ports"]
+    assert {asked["port"] for asked in paths.values()} == {port["name"]}
+    assert port["containerPort"] == 9808
+    [served] = of_kind(overlay, "Service")[0]["spec"]["ports"]
+    assert served["targetPort"] == port["name"]
+
+
+@overlays
+def test_every_file_it_names_is_mounted(overlay: str) -> None:
+    """Each variable is an option, each path lies in a volume, and each volume is there."""
+    spec, only = pod(overlay), container(overlay)
+    known = {f"CELERY_SENTINEL_{name.upper()}" for name in parameters()} | AWAITED
+    mounts = {mount["mountPath"]: mount["name"] for mount in only["volumeMounts"]}
+    for variable in only["env"]:
+        assert variable["name"] in known
+        assert str(pathlib.PurePosixPath(variable["value"]).parent) in mounts, variable
+    claimed = of_kind(overlay, "StatefulSet")[0]["spec"].get("volumeClaimTemplates", ())
+    volumes = {volume["name"] for volume in spec["volumes"]}
+    claims = {claim["metadata"]["name"] for claim in claimed}
+    assert set(mounts.values()) == volumes | claims
+    assert not volumes & claims
+    assert claims == (set() if overlay == "plain" else {"state"})
+    assert [only["args"], only["image"]] == [["run"], f"celery-sentinel:{version()}"]
+
+
+def parameters() -> Iterator[str]:
+    """Yield the names of the options of run."""
+    yield from (parameter.name or "" for parameter in commands.run.params)
+    assert options.LOG_LEVEL == "--log.level"
+
+
+def version() -> str:
+    """Return the release that this version is or will be."""
+    return re.sub(r"\.dev\d+$", "", celery_sentinel.__version__)
+
+
+@overlays
+def test_the_config_file_is_valid(overlay: str, tmp_path: pathlib.Path) -> None:
+    """What the pods read passes check-config, and a change of it rolls them."""
+    [config] = [each for each in of_kind(overlay, "ConfigMap") if "config.yml" in each["data"]]
+    file = tmp_path / "config.yml"
+    file.write_text(config["data"]["config.yml"])
+    done = click.testing.CliRunner().invoke(commands.main, ["check-config", str(file)])
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert re.fullmatch(r"celery-sentinel-config-[a-z0-9]{10}", config["metadata"]["name"])
+    [volume] = [each for each in pod(overlay)["volumes"] if "configMap" in each]
+    assert volume["configMap"]["name"] == config["metadata"]["name"]
+
+
+@pytest.mark.parametrize("overlay", ["operator", "secure"])
+def test_the_rules_are_those_of_alerts(overlay: str, tmp_path: pathlib.Path) -> None:
+    """Each file of rules is one PrometheusRule, which the operator and promtool accept."""
+    found = of_kind(overlay, "PrometheusRule")
+    files = sorted((kustomize.ROOT / "alerts").glob("*.rules.yml"))
+    assert len(files) >= 5
+    assert [each["metadata"]["name"] for each in found] == [
+        f"celery-sentinel-{file.name.removesuffix('.rules.yml')}" for file in files
+    ]
+    for each, file in zip(found, files, strict=True):
+        jsonschema.validate(each["spec"], RULES)
+        assert each["spec"] == yaml.safe_load(file.read_text())
+        written = tmp_path / f"{each['metadata']['name']}.yml"
+        written.write_text(yaml.safe_dump(each["spec"]))
+    promtool = server.find_binary("promtool", package="prometheus")
+    command = [promtool, "check", "rules", *tmp_path.glob("*.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    groups = [group["name"] for each in found for group in each["spec"]["groups"]]
+    assert len(groups) == len(set(groups))
+
+
+def test_the_dashboards_are_those_of_grafana(tmp_path: pathlib.Path) -> None:
+    """Each is a ConfigMap that the sidecar finds; where there is none, nothing is built."""
+    made = tmp_path / "made"
+    (made / "alerts").mkdir(parents=True)
+    (made / "grafana").mkdir()
+    (made / "grafana" / "Task_failures.json").write_text(text := json.dumps({"title": "Ä $x"}))
+    for root in (kustomize.ROOT, made):
+        copied = kustomize.sources(tmp_path / root.name, root=root)
+        found = [
+            each
+            for each in kustomize.built(copied / "overlays" / "operator")
+            if each["kind"] == "ConfigMap" and "config.yml" not in each["data"]
+        ]
+        files = sorted((root / "grafana").glob("*.json"))
+        assert [each["data"] for each in found] == [{one.name: one.read_text()} for one in files]
+        assert all(each["metadata"]["labels"]["grafana_dashboard"] == "1" for each in found)
+    [only] = found
+    assert only["metadata"]["name"] == "celery-sentinel-dashboard-task-failures"
+    assert only["data"] == {"Task_failures.json": text}
+
+
+@pytest.mark.parametrize("text", ["{", '"' + "x" * 1024 * 1024 + '"'], ids=["broken", "too large"])
+def test_a_dashboard_that_cannot_be_used_is_refused(text: str, tmp_path: pathlib.Path) -> None:
+    """Nothing that Grafana or Kubernetes would refuse later is built."""
+    (tmp_path / "grafana").mkdir()
+    (tmp_path / "grafana" / "tasks.json").write_text(text)
+    with pytest.raises(subprocess.CalledProcessError):
+        kustomize.sources(tmp_path / "out", root=tmp_path)
+
+
+@pytest.mark.parametrize("overlay", ["operator", "secure"])
+def test_prometheus_scrapes_what_is_served(overlay: str) -> None:
+    """The PodMonitor asks the port there is, in its scheme, for the job that the rules expect."""
+    [monitor] = of_kind(overlay, "PodMonitor")
+    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+    [port] = container(overlay)["ports"]
+    assert endpoint["port"] == port["name"]
+    assert endpoint["scheme"].upper() == container(overlay)["livenessProbe"]["httpGet"]["scheme"]
+    assert ("basicAuth" in endpoint) == (overlay == "secure")
+    [stateful_set] = of_kind(overlay, "StatefulSet")
+    labels = stateful_set["spec"]["template"]["metadata"]["labels"]
+    assert labels[monitor["spec"]["jobLabel"]] == "celery-sentinel"
+    [policy] = of_kind(overlay, "NetworkPolicy")
+    [allowed] = policy["spec"]["ingress"]
+    assert [each["port"] for each in allowed["ports"]] == [port["name"]]
+
+
+def test_no_secret_is_built() -> None:
+    """Secrets are named and never made here, and nothing generated is in the repository."""
+    assert all(of_kind(overlay, "Secret") == [] for overlay in OVERLAYS)
+    ignored = (kustomize.ROOT / ".gitignore").read_text().splitlines()
+    assert "/deploy/kubernetes/generated/" in ignored
