@@ -1,8 +1,9 @@
 """Builds the resources that are made of other files: alert rules and dashboards.
 
 kustomize cannot wrap a file of rules into a PrometheusRule, and a second copy of it would grow
-stale, so both are built when wanted: `make kubernetes`, or `generate.py [DIRECTORY [ROOT]]`. They go to
-DIRECTORY, by default `generated` beside this file, as two components; ROOT is another checkout.
+stale, so both are built when wanted, as two components: `make kubernetes`, or
+`generate.py [DIRECTORY [ROOT]]`. DIRECTORY is `generated` beside this file unless it is given, ROOT
+this checkout.
 """
 
 from __future__ import annotations

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,32 @@ def built(directory: Path) -> list[Resource]:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # it warns there of what is deprecated
     return list(yaml.safe_load_all(done.stdout))
+
+
+@functools.cache
+def resources(overlay: str) -> list[Resource]:
+    """Return what an overlay of the repository builds."""
+    with tempfile.TemporaryDirectory() as directory:
+        return built(sources(Path(directory)) / "overlays" / overlay)
+
+
+def of_kind(overlay: str, kind: str) -> list[Resource]:
+    """Return the resources of one kind."""
+    return [each for each in resources(overlay) if each["kind"] == kind]
+
+
+def pod(overlay: str) -> Resource:
+    """Return the specification of the only pod."""
+    [stateful_set] = of_kind(overlay, "StatefulSet")
+    found: Resource = stateful_set["spec"]["template"]["spec"]
+    return found
+
+
+def container(overlay: str) -> Resource:
+    """Return its only container."""
+    [found] = pod(overlay)["containers"]
+    assert isinstance(found, dict)
+    return found
 
 
 def _kubectl() -> str:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 from typing import TYPE_CHECKING
 
 import click.testing
-import jsonschema
 import pytest
 import yaml
 
 import celery_sentinel
 from celery_sentinel.cli import commands, options
-from tests.servers import kustomize, server
+from tests.servers import kustomize
+from tests.servers.kustomize import container, of_kind, pod, resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.servers.kustomize import Resource
 
 OVERLAYS = ("plain", "operator", "secure")
 NAMESPACE = "celery-sentinel"
@@ -34,75 +29,6 @@ OURS = {"PodMonitor", "PrometheusRule"}  # custom resources, of which Kubernetes
 # Of flags that this version may not have yet.
 AWAITED = {"CELERY_SENTINEL_STATE_FILE", "CELERY_SENTINEL_WEB_CONFIG_FILE"}
 overlays = pytest.mark.parametrize("overlay", OVERLAYS)
-
-_TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
-_DURATION = {"type": "string", "pattern": r"^(\d+(ms|[smhdwy]))+$"}
-_RULE = {
-    "type": "object",
-    "required": ["expr"],
-    "oneOf": [{"required": ["alert"]}, {"required": ["record"]}],
-    "additionalProperties": False,
-    "properties": {
-        "alert": {"type": "string"},
-        "record": {"type": "string"},
-        "expr": {"type": "string"},
-        "for": _DURATION,
-        "keep_firing_for": _DURATION,
-        "labels": _TEXTS,
-        "annotations": _TEXTS,
-    },
-}
-# monitoring.coreos.com/v1, PrometheusRule.spec, as the operator's CRD has it.
-RULES = {
-    "type": "object",
-    "required": ["groups"],
-    "additionalProperties": False,
-    "properties": {
-        "groups": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["name", "rules"],
-                "additionalProperties": False,
-                "properties": {
-                    "name": {"type": "string", "minLength": 1},
-                    "interval": _DURATION,
-                    "limit": {"type": "integer"},
-                    "query_offset": _DURATION,
-                    "partial_response_strategy": {"enum": ["", "abort", "warn"]},
-                    "rules": {"type": "array", "items": _RULE},
-                },
-            },
-        },
-    },
-}
-
-
-@functools.cache
-def resources(overlay: str) -> list[Resource]:
-    """Return what an overlay of the repository builds."""
-    with tempfile.TemporaryDirectory() as directory:
-        return kustomize.built(kustomize.sources(pathlib.Path(directory)) / "overlays" / overlay)
-
-
-def of_kind(overlay: str, kind: str) -> list[Resource]:
-    """Return the resources of one kind."""
-    return [each for each in resources(overlay) if each["kind"] == kind]
-
-
-def pod(overlay: str) -> Resource:
-    """Return the specification of the only pod."""
-    [stateful_set] = of_kind(overlay, "StatefulSet")
-    found: Resource = stateful_set["spec"]["template"]["spec"]
-    return found
-
-
-def container(overlay: str) -> Resource:
-    """Return its only container."""
-    [found] = pod(overlay)["containers"]
-    assert isinstance(found, dict)
-    return found
 
 
 @overlays
@@ -246,58 +172,6 @@ def test_the_config_file_is_valid(overlay: str, tmp_path: pathlib.Path) -> None:
     assert re.fullmatch(r"celery-sentinel-config-[a-z0-9]{10}", config["metadata"]["name"])
     [volume] = [each for each in pod(overlay)["volumes"] if "configMap" in each]
     assert volume["configMap"]["name"] == config["metadata"]["name"]
-
-
-@pytest.mark.parametrize("overlay", ["operator", "secure"])
-def test_the_rules_are_those_of_alerts(overlay: str, tmp_path: pathlib.Path) -> None:
-    """Each file of rules is one PrometheusRule, which the operator and promtool accept."""
-    found = of_kind(overlay, "PrometheusRule")
-    files = sorted((kustomize.ROOT / "alerts").glob("*.rules.yml"))
-    assert len(files) >= 5
-    assert [each["metadata"]["name"] for each in found] == [
-        f"celery-sentinel-{file.name.removesuffix('.rules.yml')}" for file in files
-    ]
-    for each, file in zip(found, files, strict=True):
-        jsonschema.validate(each["spec"], RULES)
-        assert each["spec"] == yaml.safe_load(file.read_text())
-        written = tmp_path / f"{each['metadata']['name']}.yml"
-        written.write_text(yaml.safe_dump(each["spec"]))
-    promtool = server.find_binary("promtool", package="prometheus")
-    command = [promtool, "check", "rules", *tmp_path.glob("*.yml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    groups = [group["name"] for each in found for group in each["spec"]["groups"]]
-    assert len(groups) == len(set(groups))
-
-
-def test_the_dashboards_are_those_of_grafana(tmp_path: pathlib.Path) -> None:
-    """Each is a ConfigMap that the sidecar finds; where there is none, nothing is built."""
-    made = tmp_path / "made"
-    (made / "alerts").mkdir(parents=True)
-    (made / "grafana").mkdir()
-    (made / "grafana" / "Task_failures.json").write_text(text := json.dumps({"title": "Ä $x"}))
-    for root in (kustomize.ROOT, made):
-        copied = kustomize.sources(tmp_path / root.name, root=root)
-        found = [
-            each
-            for each in kustomize.built(copied / "overlays" / "operator")
-            if each["kind"] == "ConfigMap" and "config.yml" not in each["data"]
-        ]
-        files = sorted((root / "grafana").glob("*.json"))
-        assert [each["data"] for each in found] == [{one.name: one.read_text()} for one in files]
-        assert all(each["metadata"]["labels"]["grafana_dashboard"] == "1" for each in found)
-    [only] = found
-    assert only["metadata"]["name"] == "celery-sentinel-dashboard-task-failures"
-    assert only["data"] == {"Task_failures.json": text}
-
-
-@pytest.mark.parametrize("text", ["{", '"' + "x" * 1024 * 1024 + '"'], ids=["broken", "too large"])
-def test_a_dashboard_that_cannot_be_used_is_refused(text: str, tmp_path: pathlib.Path) -> None:
-    """Nothing that Grafana or Kubernetes would refuse later is built."""
-    (tmp_path / "grafana").mkdir()
-    (tmp_path / "grafana" / "tasks.json").write_text(text)
-    with pytest.raises(subprocess.CalledProcessError):
-        kustomize.sources(tmp_path / "out", root=tmp_path)
 
 
 @pytest.mark.parametrize("overlay", ["operator", "secure"])
