@@ -22,7 +22,7 @@ uv_compile = UV_CUSTOM_COMPILE_COMMAND="make lock" $(bin)/uv pip compile --quiet
 	--no-emit-find-links $(LOCK_ARGS)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: $(venv)/installed-demo ## run a small Celery fleet with celery-sentinel in front of it
 	$(bin)/celery-sentinel demo

@@ -140,6 +140,7 @@ def test_it_runs_in_the_sandbox(redis_server: redis.RedisServer, tmp_path: pathl
         service.process.send(signal.SIGHUP)
         listener.wait_for("RELOADING")
         assert service.stop() == 0
+        assert (service.state / "state").stat().st_size > 0
 
 
 def test_the_sandbox_holds(tmp_path: pathlib.Path) -> None:

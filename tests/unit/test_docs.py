@@ -31,6 +31,9 @@ pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relativ
 
 # Options of other programs that the documentation may name.
 FOREIGN_FLAGS = {"--without-heartbeat", "--upgrade", "--config.file"}
+# pip's, systemctl's and kubectl's.
+FOREIGN_FLAGS |= {"--require-hashes", "--requirement", "--no-deps", "--now"}
+FOREIGN_FLAGS |= {"--namespace", "--from-file", "--server-side", "--kustomize"}
 SECTIONS = "|".join(schema.Config.__struct_fields__)
 
 

@@ -26,8 +26,7 @@ USER = 65532
 # The oldest release that has all fields used, and the newest whose schema is at hand.
 RELEASES = ("1.27.0", "1.37.0")
 OURS = {"PodMonitor", "PrometheusRule"}  # custom resources, of which Kubernetes has no schema
-# Of flags that this version may not have yet.
-AWAITED = {"CELERY_SENTINEL_STATE_FILE", "CELERY_SENTINEL_WEB_CONFIG_FILE"}
+AWAITED = {"CELERY_SENTINEL_WEB_CONFIG_FILE"}  # of a flag that this version may not have yet
 overlays = pytest.mark.parametrize("overlay", OVERLAYS)
 
 
