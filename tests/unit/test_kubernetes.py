@@ -26,7 +26,6 @@ USER = 65532
 # The oldest release that has all fields used, and the newest whose schema is at hand.
 RELEASES = ("1.27.0", "1.37.0")
 OURS = {"PodMonitor", "PrometheusRule"}  # custom resources, of which Kubernetes has no schema
-AWAITED = {"CELERY_SENTINEL_WEB_CONFIG_FILE"}  # of a flag that this version may not have yet
 overlays = pytest.mark.parametrize("overlay", OVERLAYS)
 
 
@@ -135,7 +134,7 @@ def test_what_the_probes_ask(overlay: str) -> None:
 def test_every_file_it_names_is_mounted(overlay: str) -> None:
     """Each variable is an option, each path lies in a volume, and each volume is there."""
     spec, only = pod(overlay), container(overlay)
-    known = {f"CELERY_SENTINEL_{name.upper()}" for name in parameters()} | AWAITED
+    known = {f"CELERY_SENTINEL_{name.upper()}" for name in parameters()}
     mounts = {mount["mountPath"]: mount["name"] for mount in only["volumeMounts"]}
     for variable in only["env"]:
         assert variable["name"] in known
