@@ -1,7 +1,8 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test install servers lint types imports pytest soak fuzz bench docs kubernetes security-figures lock clean
+.PHONY: help demo stack test install servers builders lint types imports pytest soak fuzz bench \
+	image-test release-check docs kubernetes security-figures lock clean
 
 PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
 PYTEST_ARGS ?= --numprocesses 4 --dist loadgroup --durations 12
@@ -22,10 +23,13 @@ uv_compile = UV_CUSTOM_COMPILE_COMMAND="make lock" $(bin)/uv pip compile --quiet
 	--no-emit-find-links $(LOCK_ARGS)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 demo: $(venv)/installed-demo ## run a small Celery fleet with celery-sentinel in front of it
 	$(bin)/celery-sentinel demo
+
+stack: $(venv)/installed-demo servers ## run the same with a pair, Prometheus and Alertmanager
+	$(bin)/python deploy/stack
 
 # --keep-going: one run shows everything that is wrong, and any failure fails the whole.
 test: install servers ## check style, types and imports, then run every test
@@ -36,6 +40,9 @@ install: $(venv)/installed-test ## create .venv with all that the tests need
 servers: ## install the servers and programs that the tests start, when they are missing
 	@scripts/install-servers.sh
 	@scripts/install-kubectl.sh
+
+builders: ## install buildah and debootstrap when they are missing
+	@scripts/install-builders.sh
 
 lint: $(venv)/installed-test ## check style and formatting
 	$(bin)/ruff check
@@ -59,6 +66,15 @@ soak: $(venv)/installed-test servers ## run the soak test alone; SOAK_MINUTES=60
 
 bench: $(venv)/installed-bench servers ## measure the daemon beside its peers; BENCH_ARGS="scrape" for one part
 	$(bin)/python -m benchmarks $(BENCH_ARGS)
+
+image-test: $(venv)/installed-test servers builders ## as root: build the container image and run it
+	$(bin)/python -m pytest tests/image -m image --durations 3
+
+release-check: $(venv)/installed-test ## say what lacks for a release; else test, and build it in dist/
+	$(bin)/python scripts/release_check.py
+	$(MAKE) --no-print-directory test image-test
+	rm -rf dist
+	$(bin)/python -m build --no-isolation
 
 docs: $(venv)/installed-demo ## write docs/metrics.md, docs/config.md and the table in docs/alerting.md
 	$(bin)/celery-sentinel metrics --format markdown > docs/metrics.md

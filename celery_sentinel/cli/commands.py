@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _DEMO_ADDRESS = "127.0.0.1:9808"
 _DEMO_LEVEL = "warning"
+_HEALTH_URL = f"http://{_DEMO_ADDRESS}/-/healthy"
 _LONGEST_DEMO_SECONDS = 7 * 86_400
 
 
@@ -172,6 +173,20 @@ def demo(
             log_level=log_level,
         )
     context.exit(code)
+
+
+@main.command("healthcheck")
+@click.argument("url", default=_HEALTH_URL, envvar="CELERY_SENTINEL_HEALTHCHECK_URL")
+def check_health(url: str) -> None:
+    """Ask a running daemon whether it is healthy.
+
+    For containers, which have neither a shell nor curl. Exit codes: 0 healthy, 1 not. URL may come
+    from CELERY_SENTINEL_HEALTHCHECK_URL; without it, http://127.0.0.1:9808/-/healthy is asked.
+    """
+    from celery_sentinel.cli import healthcheck  # noqa: PLC0415 - keeps --version and --help quick
+
+    with _told(redaction.Scrubber(())):
+        click.echo(healthcheck.ask(url))
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ def test_alone_it_prints_help() -> None:
     """Without a command there is help, which names all of them."""
     done = console.call()
     assert done.returncode == 0
-    for command in ("check-config", "demo", "metrics", "run"):
+    for command in ("check-config", "demo", "healthcheck", "metrics", "run"):
         assert f"\n  {command} " in done.stdout
 
 
