@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TICK = 0.1
 GRACE = 5.0
 
-STOP_ORDER: tuple[part.Kind, ...] = ("load", "worker", "daemon", "broker")
+STOP_ORDER: tuple[part.Kind, ...] = ("load", "worker", "monitor", "daemon", "broker")
 """No new tasks at first; then the workers say goodbye, which the daemon hears; the broker last."""
 
 T = TypeVar("T")
@@ -33,8 +33,8 @@ class PartFailedError(errors.SentinelError):
     What the daemon says with its exit code about its configuration or its port is passed on.
     """
 
-    def __init__(self, failed: part.Part, what: str) -> None:
-        super().__init__(f"the demo's {failed.name} {what}, so the demo stopped")
+    def __init__(self, failed: part.Part, what: str, *, whole: str) -> None:
+        super().__init__(f"the {whole}'s {failed.name} {what}, so the {whole} stopped")
         self.last_words = f"the end of the log of {failed.name}:\n{failed.tail()}"
         telling = (errors.ConfigError.exit_code, errors.ListenError.exit_code)
         if failed.kind == "daemon" and failed.exit_code in telling:
@@ -42,7 +42,10 @@ class PartFailedError(errors.SentinelError):
 
 
 class Ensemble:
-    """The parts in their order of start; what the daemon logs is heard on stderr if audible."""
+    """The parts in their order of start; what the daemon logs is heard on stderr if audible.
+
+    ``whole`` is what errors call all of it.
+    """
 
     def __init__(
         self,
@@ -51,11 +54,13 @@ class Ensemble:
         directory: Path,
         environment: Mapping[str, str],
         audible: Callable[[str], bool],
+        whole: str = "demo",
     ) -> None:
         self._asked = asked_to_stop
         self._directory = directory
         self._environment = environment
         self._audible = audible
+        self._whole = whole
         self._parts: list[part.Part] = []
 
     def start(self, kind: part.Kind, name: str, command: Sequence[str]) -> part.Part:
@@ -77,7 +82,7 @@ class Ensemble:
             if answer := question():
                 return answer
             time.sleep(TICK)
-        raise PartFailedError(whose, f"was not ready within {seconds:g} s")
+        raise PartFailedError(whose, f"was not ready within {seconds:g} s", whole=self._whole)
 
     def hold(self, duration: float | None, each: Callable[[], None]) -> None:
         """Let all run for ``duration`` seconds, without end if None, calling ``each`` often.
@@ -100,7 +105,7 @@ class Ensemble:
         self._hear()
         for one in self._parts:
             if one.died:
-                raise PartFailedError(one, f"died (exit code {one.exit_code})")
+                raise PartFailedError(one, f"died (exit code {one.exit_code})", whole=self._whole)
             if one.gone:
                 one.kill()  # with whatever it left behind
             one.trim_log()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-Kind = Literal["broker", "daemon", "worker", "load"]
+Kind = Literal["broker", "daemon", "monitor", "worker", "load"]
 
 LOG_BYTES = 4 * 1024 * 1024
 TAIL_LINES = 12

@@ -33,6 +33,10 @@ app.conf.update(
     task_ignore_result=True,
     worker_prefetch_multiplier=2,
     broker_connection_retry_on_startup=True,
+    beat_schedule={
+        "the day is added up": {"task": "shop.reports.daily", "schedule": 60.0},
+        "the index is renewed": {"task": "shop.catalogue.reindex", "schedule": 15.0},
+    },
 )
 
 _dice = random.SystemRandom()

@@ -29,7 +29,7 @@ def run(*, listen_address: str, duration: float | None, log_level: str) -> int:
         parts = ensemble.Ensemble(
             asked_to_stop,
             directory=Path(directory),
-            environment=_environment(server.url, directory),
+            environment=environment(server.url, directory),
             audible=lambda line: front.audible(line, log_level),
         )
         try:
@@ -73,7 +73,7 @@ def _hire(parts: ensemble.Ensemble, worker: workers.Worker) -> part.Part:
     return parts.start("worker", worker.name, worker.command)
 
 
-def _environment(broker_url: str, directory: str) -> dict[str, str]:
+def environment(broker_url: str, directory: str) -> dict[str, str]:
     """Return our environment without what would configure Celery or the daemon behind our back.
 
     Temporary files go to ``directory``, since a worker that is killed leaves some.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
@@ -14,83 +13,33 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.servers import daemon, deadline, process
+from tests.acceptance import family
+from tests.servers import daemon, deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-START_SECONDS = 60.0
 METRICS_SECONDS = 100.0  # counters are born as zero and stay so for 15 s
-STOP_SECONDS = 20.0
 COUNTERS = ("sent", "received", "started", "succeeded", "failed", "retried", "revoked")
 BROKERS = ("redis-server", "embedded")
 
 
-class Demo:
-    """A running demo; what it started is known by the working directory, which lies in its own."""
+class Demo(family.Family):
+    """A running demo."""
 
     def __init__(
         self, directory: Path, *args: str, listen: str = "127.0.0.1:0", **environment: str
     ) -> None:
-        self._directory = directory
-        self._stdout = directory / "stdout"
-        self.temporary = directory / "tmp"
-        self.temporary.mkdir()
         script = Path(sys.executable).with_name("celery-sentinel")
-        self.process = process.Process(
-            [str(script), "demo", "--web.listen-address", listen, *args],
-            env={**os.environ, "TMPDIR": str(self.temporary), **environment},
-            cwd=directory,
-            log=directory / "stderr",
-            stdout=self._stdout,
-        )
-
-    @property
-    def stdout(self) -> str:
-        """All that it has printed."""
-        return self._stdout.read_text()
-
-    @property
-    def stderr(self) -> str:
-        """All that it has complained of, with the log of the daemon."""
-        return self.process.log_text()
+        where = ["--web.listen-address", listen]
+        super().__init__(directory, [str(script), "demo", *where, *args], environment)
 
     def wait_for_banner(self) -> str:
         """Wait until all is started; return the URL to open."""
-        deadline.wait_until(
-            lambda: "Ctrl-C stops everything." in self.stdout or self.process.returncode,
-            START_SECONDS,
-            "the demo is up",
-        )
+        self.wait_for_prompt()
         found = re.search(r"^  (http\S+)/ ", self.stdout, re.MULTILINE)
         assert found, self.stderr
         return found.group(1)
-
-    def members(self) -> dict[int, str]:
-        """Return the command line of each of its processes by pid."""
-        found = {}
-        for entry in Path("/proc").glob("[0-9]*"):
-            # The process may end while we look; one that we may not look at is not ours.
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-                if (entry / "cwd").readlink().is_relative_to(self._directory):
-                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    found[int(entry.name)] = command
-        return found
-
-    def member(self, part: str) -> int:
-        """Return the first process whose command line contains ``part``."""
-        return min(pid for pid, command in self.members().items() if part in command)
-
-    def wait_for_the_end(self) -> int:
-        """Wait until it ended and nothing of it is left; return its exit code."""
-        # Not process.wait, which would kill what the demo left behind.
-        deadline.wait_until(
-            lambda: self.process.returncode is not None, STOP_SECONDS, "the demo ends"
-        )
-        deadline.wait_until(lambda: not self.members(), 1.0, f"nothing is left: {self.members()}")
-        code = self.process.returncode
-        assert code is not None
-        return code
 
 
 @pytest.fixture
@@ -104,10 +53,7 @@ def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
 
     yield start
     for demo in started:
-        demo.process.kill()
-        for pid in demo.members():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        demo.close()
 
 
 def fetch(url: str) -> str:
@@ -168,7 +114,7 @@ def test_it_ends_by_itself(start_demo: Callable[..., Demo]) -> None:
 def test_it_can_be_stopped_before_it_is_up(start_demo: Callable[..., Demo]) -> None:
     """SIGTERM while the first parts start ends these too."""
     demo = start_demo()
-    deadline.wait_until(lambda: len(demo.members()) > 1, START_SECONDS, "a part is started")
+    deadline.wait_until(lambda: len(demo.members()) > 1, family.START_SECONDS, "a part is started")
 
     os.kill(demo.process.pid, signal.SIGTERM)
 
@@ -184,13 +130,13 @@ def test_nothing_outlives_it(start_demo: Callable[..., Demo], broker: str) -> No
     pools = "--concurrency"
     deadline.wait_until(
         lambda: sum(pools in command for command in demo.members().values()) == 7,
-        START_SECONDS,
+        family.START_SECONDS,
         "two workers with their five pool processes run",
     )
 
     os.kill(demo.process.pid, signal.SIGKILL)
 
-    deadline.wait_until(lambda: not demo.members(), STOP_SECONDS, "all are gone")
+    deadline.wait_until(lambda: not demo.members(), family.STOP_SECONDS, "all are gone")
 
 
 @pytest.mark.parametrize(
