@@ -20,6 +20,7 @@ from celery_sentinel.cli import commands
 from celery_sentinel.config import loading, schema
 from celery_sentinel.demo import broker
 from celery_sentinel.poller import workers as poller_workers
+from tests.unit import test_migration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,26 @@ FOREIGN_FLAGS = {"--without-heartbeat", "--upgrade", "--config.file"}
 # pip's, systemctl's and kubectl's.
 FOREIGN_FLAGS |= {"--require-hashes", "--requirement", "--no-deps", "--now"}
 FOREIGN_FLAGS |= {"--namespace", "--from-file", "--server-side", "--kustomize"}
+# docker's.
+FOREIGN_FLAGS |= {
+    "--no-healthcheck",
+    "--build",
+    "--build-arg",
+    "--name",
+    "--publish",
+    "--read-only",
+    "--cap-drop",
+}
+FOREIGN_FLAGS |= {
+    "--volumes",
+    "--format",
+    "--security-opt",
+    "--env-file",
+    "--volume",
+    "--secret",
+    "--tag",
+    "--detach",
+}
 SECTIONS = "|".join(schema.Config.__struct_fields__)
 
 
@@ -164,6 +185,8 @@ def test_every_flag_named_exists(page: pathlib.Path) -> None:
     if page.parent.name == "runbooks":
         # Full of other programs, whose commands are run by tests of their own.
         shown = "\n".join(line for line in shown.splitlines() if "celery-sentinel run" in line)
+    if page == test_migration.PAGE:
+        known |= test_migration.FLAGS
     found = set(re.findall(r"(?<![\w-])--[a-z][a-z.-]*[a-z]", shown))
     assert found - known == set()
 
@@ -172,6 +195,7 @@ def test_every_flag_named_exists(page: pathlib.Path) -> None:
 def test_every_variable_named_exists(page: pathlib.Path) -> None:
     """A page names environment variables that are read."""
     known = {str(option.envvar) for option in options()} | {broker.CHOICE}
+    known |= {str(argument.envvar) for argument in commands.main.commands["healthcheck"].params}
     found = set(re.findall(r"\bCELERY_SENTINEL_[A-Z_]+", page.read_text()))
     assert found - known == set()
 
