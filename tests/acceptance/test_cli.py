@@ -91,6 +91,7 @@ def test_flag_goes_before_variable_before_file(tmp_path: pathlib.Path) -> None:
         "listen_address": [":1", "[::1]:2"],
         "telemetry_path": "/variable",
         "enable_lifecycle": True,
+        "config_file": None,
     }
     assert settings["log"] == {"level": "error", "format": "auto"}
 
@@ -107,6 +108,7 @@ def test_all_flags_reach_their_settings() -> None:
         "listen_address": [":0", "127.0.0.1:0"],
         "telemetry_path": "/m",
         "enable_lifecycle": True,
+        "config_file": None,
     }
     assert settings["log"] == {"level": "debug", "format": "json"}
 
