@@ -5,7 +5,7 @@
 	image-test release-check docs kubernetes security-figures lock clean
 
 PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
-PYTEST_ARGS ?= --numprocesses 4 --dist loadgroup --durations 12
+PYTEST_ARGS ?= --numprocesses 5 --dist loadgroup --durations 12
 FUZZ_SECONDS ?= 600
 SOAK_MINUTES ?= 2# on each broker; the two run side by side
 BENCH_ARGS ?=# parts to run, such as scrape; --help lists them

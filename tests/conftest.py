@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ IMMEDIATE = "metrics: {zero_born_hold: 0s}\n"
 # First, so that the groups are there when xdist reads them.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests on RabbitMQ together: one xdist worker boots it, once.
+    """Keep the tests on RabbitMQ together, by halves: two xdist workers boot it, once each.
 
     Tests in another group, those of tests/soak, start a node of their own.
     """
@@ -44,7 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         chosen = getattr(item, "callspec", None)
         broker_chosen = chosen is not None and "rabbitmq" in chosen.params.values()
         if broker_chosen or "rabbitmq_node" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("rabbitmq"))
+            half = zlib.crc32(item.path.name.encode()) % 2
+            item.add_marker(pytest.mark.xdist_group(f"rabbitmq-{half}"))
 
 
 @pytest.fixture

@@ -34,10 +34,10 @@ def test_a_task_that_ran_before_the_daemon_started_is_known_by_name(
         metric = "celery_task_oldest_started_timestamp_seconds"
         return daemon.total(samples, metric, name="slow", queue_name="celery") or 0.0
 
-    at = deadline.wait_until(started, 10, "the running task is known")
+    at = deadline.wait_until(started, 30, "the running task is known")
     assert before - 1 <= at <= time.time()
     deadline.wait_until(lambda: _succeeded(sentinel) == 1, 20, "its end is counted")
-    deadline.wait_until(lambda: not _running(sentinel), 10, "it runs no more")
+    deadline.wait_until(lambda: not _running(sentinel), 30, "it runs no more")
 
 
 def test_a_lost_closing_event_leaves_no_ghost(
@@ -102,7 +102,7 @@ def test_the_queue_of_a_task_is_that_of_a_worker_with_one_queue(
 
     make_producer(redis_server.url, sent_events=False).send("quick", queue="emails")
 
-    deadline.wait_until(lambda: _received(sentinel) == {"emails": 1}, 10, "it is of emails")
+    deadline.wait_until(lambda: _received(sentinel) == {"emails": 1}, 30, "it is of emails")
 
 
 def test_the_queue_of_a_task_is_unknown_until_it_is_learnt(
@@ -119,12 +119,12 @@ def test_the_queue_of_a_task_is_unknown_until_it_is_learnt(
     silent = make_producer(redis_server.url, sent_events=False)
 
     silent.send("quick", queue="emails")
-    deadline.wait_until(lambda: _received(sentinel) == {"unknown": 1}, 10, "it is of unknown")
+    deadline.wait_until(lambda: _received(sentinel) == {"unknown": 1}, 30, "it is of unknown")
     make_producer(redis_server.url, sent_events=True).send("quick", queue="emails")
     silent.send("quick", queue="emails")
 
     expected = {"unknown": 1, "emails": 2}
-    deadline.wait_until(lambda: _received(sentinel) == expected, 10, "the others are of emails")
+    deadline.wait_until(lambda: _received(sentinel) == expected, 30, "the others are of emails")
 
 
 def _pretend(sending: producer.Producer, *types: str) -> None:
