@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         chosen = getattr(item, "callspec", None)
         broker_chosen = chosen is not None and "rabbitmq" in chosen.params.values()
         if broker_chosen or "rabbitmq_node" in getattr(item, "fixturenames", ()):
-            half = zlib.crc32(item.path.name.encode()) % 2
+            half = zlib.crc32(item.path.name.encode()) >> 4 & 1  # a bit that halves them
             item.add_marker(pytest.mark.xdist_group(f"rabbitmq-{half}"))
 
 
