@@ -6,7 +6,8 @@ import contextlib
 import http.server
 import json
 import threading
-from typing import TYPE_CHECKING, Any, Self
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import httpx
 
@@ -80,6 +81,14 @@ class Alertmanager(server.Server):
         return False
 
 
+class Delivery(NamedTuple):
+    """A body that was posted: when (epoch seconds), and to which path."""
+
+    at: float
+    path: str
+    body: dict[str, Any]
+
+
 class Recorder:
     """An HTTP server that keeps the JSON bodies posted to it, by path; a context manager.
 
@@ -88,13 +97,14 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self._bodies: list[tuple[str, dict[str, Any]]] = []
+        self._deliveries: list[Delivery] = []
         recorder = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                recorder._bodies.append((self.path.partition("?")[0], json.loads(body)))
+                path = self.path.partition("?")[0]
+                recorder._deliveries.append(Delivery(time.time(), path, json.loads(body)))
                 self.do_GET()
 
             def do_GET(self) -> None:
@@ -117,7 +127,11 @@ class Recorder:
 
     def bodies(self, path: str) -> list[dict[str, Any]]:
         """Return the bodies posted to ``path`` so far."""
-        return [body for where, body in list(self._bodies) if where == path]
+        return [one.body for one in self.deliveries() if one.path == path]
+
+    def deliveries(self) -> list[Delivery]:
+        """Return all that was posted so far, in order."""
+        return list(self._deliveries)
 
     def __enter__(self) -> Self:
         self._thread.start()

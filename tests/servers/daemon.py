@@ -26,7 +26,7 @@ class Daemon(server.Server):
     """celery-sentinel on a port the system chooses; ``url`` is read from its log.
 
     ``broker_url`` None leaves the flag away, for tests of the other sources; ``args`` are
-    further flags.
+    further flags. With ``port`` it is found at the same address after a restart.
     """
 
     def __init__(
@@ -36,12 +36,13 @@ class Daemon(server.Server):
         *,
         args: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        port: int = 0,
         name: str = "celery-sentinel",
     ) -> None:
         super().__init__(directory, name)
         self.stdout = directory / f"{name}.stdout"
         broker = [] if broker_url is None else ["--broker-url", broker_url]
-        self._arguments = ["run", *broker, "--web.listen-address", "127.0.0.1:0", *args]
+        self._arguments = ["run", *broker, "--web.listen-address", f"127.0.0.1:{port}", *args]
         self._environment = environment or {}
 
     @property

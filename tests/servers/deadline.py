@@ -13,8 +13,10 @@ T = TypeVar("T")
 _POLL_SECONDS = 0.02
 
 
-def wait_until(predicate: Callable[[], T], timeout: float, what: str) -> T:
-    """Call ``predicate`` until it returns something true, and return that.
+def wait_until(
+    predicate: Callable[[], T], timeout: float, what: str, *, every: float = _POLL_SECONDS
+) -> T:
+    """Call ``predicate``, each ``every`` seconds, until it returns something true; return that.
 
     After ``timeout`` seconds a TimeoutError says ``what`` did not happen, and shows the
     last value.
@@ -23,5 +25,5 @@ def wait_until(predicate: Callable[[], T], timeout: float, what: str) -> T:
     while not (value := predicate()):
         if time.monotonic() >= deadline:
             raise TimeoutError(f"{what}: not within {timeout:g} s; last seen: {value!r}")
-        time.sleep(_POLL_SECONDS)
+        time.sleep(every)
     return value
