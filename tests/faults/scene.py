@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import threading
 import time
@@ -13,7 +14,7 @@ import yaml
 from tests.faults import tasks, tower
 from tests.faults.results import Result
 from tests.faults.traffic import Traffic
-from tests.servers import daemon, deadline, ports, producer, worker
+from tests.servers import daemon, deadline, ports, producer, redis, worker
 
 if TYPE_CHECKING:
     import pathlib
@@ -66,12 +67,11 @@ class Scene:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.redirect_stdout(None):  # the logs stay in the directory
-            self.stack.close()
+        self.stack.close()
 
     def daemon(self, url: str | None = None, *args: str) -> daemon.Daemon:
         """Start a daemon on the broker (or on another way to it) that keeps its address."""
-        directory = self._new_directory(f"daemon{len(self.daemons)}")
+        directory = self.directory(f"daemon{len(self.daemons)}")
         file = directory / "config.yml"
         file.write_text(yaml.safe_dump(self._config))
         options = ["--config.file", str(file), *args]
@@ -86,7 +86,7 @@ class Scene:
     def worker(self, name: str, **options: Any) -> worker.CeleryWorker:
         """Start a worker; ``options`` are those of CeleryWorker."""
         options["config"] = {"imports": [tasks.__name__], **options.get("config", {})}
-        directory = self._new_directory(name)
+        directory = self.directory(name)
         started = worker.CeleryWorker(directory, self.broker_url, name=name, **options)
         with _starting:
             self.stack.enter_context(started)
@@ -106,6 +106,12 @@ class Scene:
         flow = Traffic(self.producer(), task, args, every=every, options=options)
         return self.stack.enter_context(flow)
 
+    def own_redis(self) -> redis.RedisServer:
+        """Start a Redis that nobody else uses, and make it the broker."""
+        started = self.stack.enter_context(redis.RedisServer(self.directory("redis")))
+        self.broker_url = started.url
+        return started
+
     def observe(self) -> None:
         """Have Prometheus watch, and return when it sees broker and workers."""
         targets = [one.url.removeprefix("http://") for one in self.daemons]
@@ -115,14 +121,26 @@ class Scene:
         answer = f'sum(celery_worker_up{{job="{self.job}"}} and celery_worker_concurrency)'
         self.until(answer, lambda found: found == seen, "workers are seen to be up")
 
-    def until(self, expression: str, holds: Callable[[float | None], bool], what: str) -> None:
+    def until_started(self, task: str, runs: int) -> None:
+        """Wait until Prometheus has seen so many runs of a task."""
+        started = f'sum(celery_task_started_total{{job="{self.job}", name="{task}"}})'
+        self.until(started, lambda found: (found or 0) >= runs, f"{task} has run")
+
+    def until(
+        self,
+        expression: str,
+        holds: Callable[[float | None], bool],
+        what: str,
+        *,
+        within: float = _READY_SECONDS,
+    ) -> None:
         """Wait until the value of an expression (None without any) is as it should be."""
 
         def value() -> bool:
             found = self._prometheus.query(expression)
             return holds(found[0][1] if found else None)
 
-        deadline.wait_until(value, _READY_SECONDS, f"{self.job}: {what}", every=_POLL_SECONDS)
+        deadline.wait_until(value, within, f"{self.job}: {what}", every=_POLL_SECONDS)
 
     @contextlib.contextmanager
     def fault(
@@ -158,6 +176,28 @@ class Scene:
             result.error = f"{type(error).__name__}: {error}"
         self._judge(result, self._about(since, about), since + objective, also)
 
+    def together(self, *parts: Callable[[Scene], None]) -> None:
+        """Play several parts at once."""
+        with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+            for part in [pool.submit(part, self) for part in parts]:
+                part.result()
+
+    def pause(self, seconds: float) -> None:
+        """Let nothing happen; for so long whatever arrives is a false alarm."""
+        time.sleep(seconds)
+
+    def file(self, name: str, text: str) -> pathlib.Path:
+        """Write a file of this scene."""
+        written = self._directory / f"{self.job}-{name}"
+        written.write_text(text)
+        return written
+
+    def directory(self, name: str) -> pathlib.Path:
+        """Make a directory of this scene."""
+        made = self._directory / f"{self.job}-{name}"
+        made.mkdir()
+        return made
+
     def strays(self) -> list[str]:
         """Return the alerts about this job that no fault explains."""
         return [
@@ -190,11 +230,6 @@ class Scene:
             first = min(cause, key=lambda one: one.fired)
             result.beyond = first.fired - since - self._tower.lasting(first, self.factor)
             result.delivered = min(one.at for one in cause) - since
-
-    def _new_directory(self, name: str) -> pathlib.Path:
-        made = self._directory / f"{self.job}-{name}"
-        made.mkdir()
-        return made
 
 
 def _describe(notice: tower.Notice) -> str:

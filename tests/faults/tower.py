@@ -126,9 +126,7 @@ class Tower:
             self._note_patience(factor, target)
             files.append(target)
         host = self._manager.url.removeprefix("http://")
-        return prometheus.Prometheus(
-            directory, interval=INTERVAL, rules=files, alertmanager=host
-        )
+        return prometheus.Prometheus(directory, interval=INTERVAL, rules=files, alertmanager=host)
 
     def _note_patience(self, factor: int, file: pathlib.Path) -> None:
         for group in yaml.safe_load(file.read_text())["groups"]:

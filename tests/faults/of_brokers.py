@@ -1,0 +1,84 @@
+"""Faults of the broker and of the way to it, on Redis and on RabbitMQ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.servers import proxy, rabbitmq
+
+if TYPE_CHECKING:
+    from tests.faults.scene import Scene
+
+_RETURN = 75.0  # seconds; workers have a minute to come back
+CONFIG = {"queues": {"dead_letter": ["failed"]}}
+
+
+def redis_down(scene: Scene) -> None:
+    """Kill Redis, and let it come back."""
+    broker = scene.own_redis()
+    scene.daemon()
+    scene.worker("w1")
+    scene.worker("w2", pool="threads")
+    scene.traffic("quick")
+    scene.observe()
+    with scene.fault("Redis down", "CeleryBrokerDown"):
+        broker.kill()
+    with scene.fault("Redis back, after it was down", watch=_RETURN):
+        broker.start()
+
+
+def redis_restarted(scene: Scene) -> None:
+    """Restart Redis."""
+    broker = scene.own_redis()
+    scene.daemon()
+    scene.worker("w1")
+    scene.traffic("quick")
+    scene.observe()
+    with scene.fault("Redis restarted", watch=_RETURN):
+        broker.restart()
+
+
+def redis_half_open(scene: Scene) -> None:
+    """Let the sentinel's connections to Redis swallow everything."""
+    broker = scene.own_redis()
+    network = scene.stack.enter_context(proxy.Proxy(broker.port))
+    scene.daemon(network.url(broker.url))
+    scene.worker("w1")
+    scene.traffic("quick")
+    scene.observe()
+    with scene.fault("half-open connection to Redis", "CelerySentinelLosingEvents"):
+        network.black_hole()
+
+
+def on_rabbitmq(scene: Scene) -> None:
+    """The same one after the other on one RabbitMQ, with a dead letter and a lost worker."""
+    node = scene.stack.enter_context(rabbitmq.RabbitServer(scene.directory("rabbitmq")))
+    scene.broker_url = node.url
+    network = scene.stack.enter_context(proxy.Proxy(node.port))
+    scene.daemon(network.url(node.url))
+    scene.worker("w1", queues=["celery", "work"])
+    victim = scene.worker("w2", pool="threads")
+    sender = scene.producer()
+    scene.traffic("quick")
+    node.ctl(
+        "set_policy",
+        "dead",
+        "^work$",
+        '{"dead-letter-exchange":"","dead-letter-routing-key":"failed"}',
+    )
+    sender.app.amqp.queues.add("failed")
+    sender.send("quick", queue="failed")
+    scene.observe()
+    # A task that is refused is what becomes a dead letter.
+    also = ("CeleryTaskRejected",)
+    with scene.fault("a dead letter, RabbitMQ", "CeleryDeadLetters", also=also):
+        sender.send("rejecting", queue="work")
+    with scene.fault("one of two workers SIGKILLed, RabbitMQ", "CeleryWorkerLost"):
+        victim.kill()
+    with scene.fault("half-open connection to RabbitMQ", "CelerySentinelLosingEvents"):
+        network.black_hole()
+    with scene.fault("RabbitMQ restarted", watch=_RETURN):
+        node.ctl("stop_app")
+        node.ctl("start_app")
+    with scene.fault("RabbitMQ down", "CeleryBrokerDown"):
+        node.kill()

@@ -1,0 +1,93 @@
+"""Faults of celery-sentinel itself, and of what it reads."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+from tests.integration import hostile
+from tests.servers import flood
+
+if TYPE_CHECKING:
+    from tests.faults.scene import Scene
+
+NAMES = {"metrics": {"zero_born_hold": "5s", "limits": {"names": 50}}}
+_KEPT = 30_000  # events
+_TOO_MANY = 60_000  # more than the 32 MB that Redis keeps for a subscriber
+
+
+def restarted(scene: Scene) -> None:
+    """SIGKILL the only sentinel and start it again."""
+    sentinel = scene.daemon()
+    scene.worker("w1")
+    scene.traffic("slow", 0.3, every=0.5)
+    scene.observe()
+    with scene.fault("sentinel killed and restarted", watch=75.0):
+        sentinel.kill()
+        sentinel.start()
+
+
+def pair(scene: Scene) -> None:
+    """SIGKILL one of a pair; then a worker, so that the other has to tell."""
+    scene.daemon()
+    second = scene.daemon()
+    scene.worker("w1")
+    victim = scene.worker("w2", pool="threads")
+    scene.traffic("quick")
+    scene.observe()
+    with scene.fault("one of a pair of sentinels down", "CelerySentinelDown"):
+        second.kill()
+    with scene.fault("a worker SIGKILLed, one of the pair down", "CeleryWorkerLost"):
+        victim.kill()
+
+
+def poisoned(scene: Scene) -> None:
+    """Publish what cannot be read, then more names than anybody can watch."""
+    broker = scene.own_redis()
+    scene.daemon()
+    scene.worker("w1")
+    scene.traffic("quick")
+    scene.observe()
+    with scene.fault("poisoned events", "CelerySentinelLosingEvents"):
+        publisher = hostile.Publisher(broker)
+        for number in range(20):
+            publisher.publish(b"\x80\x04]q\x00.", content_type="application/x-python-serialize")
+            publisher.publish(json.dumps({"type": "task-received", "uuid": number}).encode())
+            publisher.publish_raw(b"{" * number)
+            publisher.publish(b"\xff" * 100_000)
+        publisher.close()
+
+
+def names(scene: Scene) -> None:
+    """Send tasks whose names hold an id."""
+    scene.daemon()
+    scene.worker("w1")
+    sender = scene.producer()
+    scene.traffic("quick")
+    scene.observe()
+    with (
+        scene.fault("event storm of new names", "CelerySentinelLabelOverflow"),
+        sender.app.events.default_dispatcher(hostname="storm@fleet") as dispatcher,
+    ):
+        for number in range(300):
+            dispatcher.send("task-received", uuid=str(uuid.uuid4()), name=f"order-{number}")
+
+
+def storm(scene: Scene) -> None:
+    """Send a burst that is kept; then one that is cut off, for the sentinel stands still."""
+    broker = scene.own_redis()
+    sentinel = scene.daemon()
+    scene.worker("w1")
+    scene.traffic("quick")
+    scene.observe()
+    with scene.fault("event storm, kept"), flood.Flood(broker.url) as burst:
+        burst.publish(flood.events(_KEPT))
+    with (
+        scene.fault("event storm, cut off by the broker", "CelerySentinelLosingEvents"),
+        flood.Flood(broker.url) as burst,
+    ):
+        bodies = flood.events(_TOO_MANY, of="b")
+        sentinel.pause()
+        burst.publish(bodies)
+        sentinel.resume()
