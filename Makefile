@@ -1,7 +1,7 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo stack test install servers builders lint types imports pytest soak fuzz bench \
+.PHONY: help demo stack test install servers builders lint types imports pytest soak fuzz faults bench \
 	image-test release-check docs kubernetes security-figures lock clean
 
 PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
@@ -75,6 +75,9 @@ release-check: $(venv)/installed-test ## say what lacks for a release; else test
 	$(MAKE) --no-print-directory test image-test
 	rm -rf dist
 	$(bin)/python -m build --no-isolation
+
+faults: $(venv)/installed-test servers ## inject every fault, see which alerts arrive, write docs/faults.md
+	$(bin)/python -m tests.faults
 
 docs: $(venv)/installed-demo ## write docs/metrics.md, docs/config.md and the table in docs/alerting.md
 	$(bin)/celery-sentinel metrics --format markdown > docs/metrics.md

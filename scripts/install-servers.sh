@@ -10,6 +10,8 @@ missing=
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="$missing rabbitmq-server"
 [ -x "$(command -v promtool)" ] || missing="$missing prometheus"
 [ -x "$(command -v amtool)" ] || missing="$missing prometheus-alertmanager"
+# No server: it turns the clock of a worker.
+[ -x "$(command -v faketime)" ] || missing="$missing faketime"
 # No servers, but what the runbooks call beside the servers' own tools.
 [ -x "$(command -v redis-cli)" ] || missing="$missing redis-tools"
 [ -x "$(command -v jq)" ] || missing="$missing jq"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from tests.servers import proxy, rabbitmq
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from tests.faults.scene import Scene
 
 _RETURN = 75.0  # seconds; workers have a minute to come back
+_DEAD_LETTERING = {"dead-letter-exchange": "", "dead-letter-routing-key": "failed"}
 CONFIG = {"queues": {"dead_letter": ["failed"]}}
 
 
@@ -51,7 +53,7 @@ def redis_half_open(scene: Scene) -> None:
 
 
 def on_rabbitmq(scene: Scene) -> None:
-    """The same one after the other on one RabbitMQ, with a dead letter and a lost worker."""
+    """Do the same to one RabbitMQ, one after the other; a dead letter and a lost worker first."""
     node = scene.stack.enter_context(rabbitmq.RabbitServer(scene.directory("rabbitmq")))
     scene.broker_url = node.url
     network = scene.stack.enter_context(proxy.Proxy(node.port))
@@ -60,14 +62,8 @@ def on_rabbitmq(scene: Scene) -> None:
     victim = scene.worker("w2", pool="threads")
     sender = scene.producer()
     scene.traffic("quick")
-    node.ctl(
-        "set_policy",
-        "dead",
-        "^work$",
-        '{"dead-letter-exchange":"","dead-letter-routing-key":"failed"}',
-    )
-    sender.app.amqp.queues.add("failed")
-    sender.send("quick", queue="failed")
+    node.ctl("set_policy", "dead", "^work$", json.dumps(_DEAD_LETTERING))
+    sender.send("quick", queue="failed")  # which makes the queue
     scene.observe()
     # A task that is refused is what becomes a dead letter.
     also = ("CeleryTaskRejected",)

@@ -17,7 +17,8 @@ OBJECTIVES = {
         "tasks": [
             {"match": "endless", "stuck_seconds": 10},
             {"match": "sluggish", "runtime_seconds": 0.5},
-            {"match": "periodic", "silence_seconds": 10},
+            # With its whole name it would be missed from the start.
+            {"match": "periodic*", "silence_seconds": 10},
             {"match": "dying", "minimum_runs": 5},
         ]
     }
@@ -43,8 +44,9 @@ def first_failures(scene: Scene) -> None:
     scene.traffic("rare", False, every=5)
     scene.observe()
     sender.send("rare", True)
+    hour = f"{3600 / scene.factor:g}s"
     scene.until(
-        f'last_over_time(job:celery_broker_up:max{{job="{scene.job}"}}[5m] offset {3600 / scene.factor:g}s)',
+        f'last_over_time(job:celery_broker_up:max{{job="{scene.job}"}}[5m] offset {hour})',
         lambda found: found == 1,
         "an hour of history",
         within=_LONG,

@@ -82,17 +82,17 @@ def skewed(scene: Scene) -> None:
 
 
 def mute(scene: Scene) -> None:
-    """Switch task events off in a worker; the daemon may not switch them on again."""
+    """Switch task events off in a worker; the daemon may not switch them on again.
+
+    One that was started with ``--task-events`` cannot be switched off.
+    """
     scene.daemon()
-    scene.worker("w1")
+    scene.worker("w1", events=False)
     sender = scene.producer()
     scene.traffic("quick", every=0.5)
+    sender.app.control.enable_events()
     scene.observe()
-    scene.until(
-        f'celery_worker_events_enabled{{job="{scene.job}"}}',
-        lambda found: found == 1,
-        "events come",
-    )
+    scene.until_started("quick", 10)
     with scene.fault("task events switched off in a worker", "CeleryWorkerEventsDisabled"):
         sender.app.control.disable_events()
 

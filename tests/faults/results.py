@@ -6,8 +6,24 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.faults.tower import INTERVAL
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import pathlib
+    from collections.abc import Callable, Sequence
+
+HEAD = (
+    "fault",
+    "divided by",
+    "expected",
+    "received",
+    "pages",
+    "to firing, s",
+    "delivered, s",
+    "false alarms",
+)
+BEGIN = "<!-- Written by `make faults`. -->"
+END = "<!-- Until here. -->"
 
 
 @dataclass
@@ -16,6 +32,7 @@ class Result:
 
     fault: str
     expected: tuple[str, ...]
+    factor: int | None = None  # by which the rules' times were divided
     received: list[str] = field(default_factory=list)
     false_alarms: list[str] = field(default_factory=list)
     pages: int = 0
@@ -34,6 +51,26 @@ class Result:
         return not (self.missing or self.false_alarms or self.error or self.pages > 1)
 
 
+# One scrape, one evaluation, and the 10 s of silence after which a worker is lost.
+GOAL = 2 * INTERVAL + 10
+
+
+def median(results: Sequence[Result]) -> float | None:
+    """Return the median of the seconds beyond ``for``; None when nothing fired."""
+    beyond = [result.beyond for result in results if result.beyond is not None]
+    return statistics.median(beyond) if beyond else None
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return the results as a table in Markdown."""
+    rows = [_row(result) for result in results]
+    return "\n".join([_line(HEAD), _line(["---"] * len(HEAD)), *rows])
+
+
+# One scrape, one evaluation, and the 10 s of silence after which a worker is lost.
+GOAL = 2 * INTERVAL + 10
+
+
 def median(results: Sequence[Result]) -> float | None:
     """Return the median of the seconds beyond ``for``; None when nothing fired."""
     beyond = [result.beyond for result in results if result.beyond is not None]
@@ -43,24 +80,67 @@ def median(results: Sequence[Result]) -> float | None:
 def table(results: Sequence[Result]) -> str:
     """Return the results as a table in Markdown."""
     lines = [
-        "| fault | expected | received | to firing, s | delivered, s | false alarms |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| fault | factor | expected | received | pages | to firing, s | delivered, s | false alarms |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [_row(result) for result in results]
     return "\n".join(lines)
 
 
+def summary(results: Sequence[Result]) -> str:
+    """Return the figures of the whole, in a few sentences."""
+    reported = [result for result in results if result.expected]
+    silent = [result for result in results if not result.expected]
+    middle = median(results)
+    return "\n".join(
+        [
+            f"Reported by the alert that names the cause: {_share(reported, _is_reported)}.",
+            f"Silent, as it should be: {_share(silent, _is_faultless)}.",
+            f"Reported by more than one page: {sum(result.pages > 1 for result in results)}.",
+            f"False alarms: {sum(len(result.false_alarms) for result in results)}.",
+            f"Median to firing: {_seconds(middle) or 'nothing fired'} s; goal: {GOAL} s.",
+        ]
+    )
+
+
+def write(page: pathlib.Path, report: str) -> None:
+    """Put the report between the markers of the page."""
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{page} needs the lines {BEGIN!r} and {END!r} around its table")
+    page.write_text(f"{before}{begin}\n\n{report}\n\n{end}{after}")
+
+
+def _is_reported(result: Result) -> bool:
+    return not result.missing and not result.error
+
+
+def _is_faultless(result: Result) -> bool:
+    return result.faultless
+
+
+def _share(results: Sequence[Result], holds: Callable[[Result], bool]) -> str:
+    return f"{sum(map(holds, results))} of {len(results)}"
+
+
 def _row(result: Result) -> str:
     cells = [
         result.fault,
+        str(result.factor or ""),
         ", ".join(result.expected) or "none",
         ", ".join(result.received) or "none",
+        str(result.pages),
         _seconds(result.beyond),
         _seconds(result.delivered),
         ", ".join(result.false_alarms) or "0",
     ]
     if result.error:
-        cells[2] = f"{cells[2]}; {result.error}"
+        cells[3] = f"{cells[3]}; {result.error}"
+    return _line(cells)
+
+
+def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 

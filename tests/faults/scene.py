@@ -106,9 +106,10 @@ class Scene:
         flow = Traffic(self.producer(), task, args, every=every, options=options)
         return self.stack.enter_context(flow)
 
-    def own_redis(self) -> redis.RedisServer:
+    def own_redis(self, *args: str) -> redis.RedisServer:
         """Start a Redis that nobody else uses, and make it the broker."""
-        started = self.stack.enter_context(redis.RedisServer(self.directory("redis")))
+        made = redis.RedisServer(self.directory("redis"), extra_args=args)
+        started = self.stack.enter_context(made)
         self.broker_url = started.url
         return started
 
@@ -159,7 +160,7 @@ class Scene:
         ``about`` with another value belongs to another fault. ``objective`` is the time that
         must pass until it is a fault, ``watch`` how long consequences are waited for.
         """
-        result = Result(title, expected)
+        result = Result(title, expected, self.factor)
         self.results.append(result)
         since = time.time()
         try:

@@ -32,6 +32,7 @@ class Setting(NamedTuple):
     brief: bool = True
 
 
+WATCHDOG = "watchdog"  # what is judged beside the scenes
 SETTINGS = {
     "calm": Setting(of_workers.calm, brief=False),
     "first-failures": Setting(of_tasks.first_failures, brief=False),
@@ -57,8 +58,8 @@ SETTINGS = {
 }
 
 
-def run(directory: pathlib.Path, names: Iterable[str]) -> list[Result]:
-    """Run scenes by name, and return what became of their faults."""
+def run(directory: pathlib.Path, names: Iterable[str]) -> dict[str, list[Result]]:
+    """Play scenes by name, all at once; return what became of the faults of each."""
     reaper.session_reaper()
     chosen = list(names)
     with contextlib.ExitStack() as stack:
@@ -66,11 +67,12 @@ def run(directory: pathlib.Path, names: Iterable[str]) -> list[Result]:
         server = redis.RedisServer(directory, extra_args=["--databases", str(len(chosen))])
         stack.enter_context(server)
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(len(chosen)))
-        running = [
-            pool.submit(_play, name, watch, directory, server.url_for(number))
+        running = {
+            name: pool.submit(_play, name, watch, directory, server.url_for(number))
             for number, name in enumerate(chosen)
-        ]
-        return [result for scene_ in running for result in scene_.result()]
+        }
+        found = {name: future.result() for name, future in running.items()}
+        return {**found, WATCHDOG: [_watchdog(watch)]}
 
 
 def _play(name: str, watch: tower.Tower, directory: pathlib.Path, broker_url: str) -> list[Result]:
@@ -87,3 +89,11 @@ def _play(name: str, watch: tower.Tower, directory: pathlib.Path, broker_url: st
     if strays:
         stage.results.append(Result(f"{name}: before and after", (), false_alarms=strays))
     return stage.results
+
+
+def _watchdog(watch: tower.Tower) -> Result:
+    """Judge what concerns no fleet: the watchdog has to arrive, and nothing else may."""
+    result = Result("no fault at all: the watchdog", ("CeleryWatchdog",))
+    result.received = ["CeleryWatchdog"] if watch.watchdog_arrived() else []
+    result.false_alarms = sorted(watch.unowned())
+    return result

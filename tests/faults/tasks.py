@@ -13,19 +13,19 @@ class RefusedError(Exception):
 
 @celery.shared_task(name="spike")
 def spike(fail: bool) -> None:
-    """Fail, or not."""
+    """Fail, if asked to: the task of the spike."""
     _fail(fail)
 
 
 @celery.shared_task(name="rare")
 def rare(fail: bool) -> None:
-    """The same for the task that seldom runs."""
+    """Fail, if asked to: the task that seldom runs."""
     _fail(fail)
 
 
 @celery.shared_task(name="virgin")
 def virgin(fail: bool) -> None:
-    """The same for the task that never failed."""
+    """Fail, if asked to: the task that never failed."""
     _fail(fail)
 
 
@@ -37,7 +37,7 @@ def endless(seconds: float) -> None:
 
 @celery.shared_task(name="sluggish")
 def sluggish(seconds: float) -> None:
-    """The same for the task that is to become slow."""
+    """Take ``seconds``: the task that is to become slow."""
     time.sleep(seconds)
 
 

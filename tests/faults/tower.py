@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import yaml
 
@@ -51,7 +51,7 @@ class Tower:
         self._prometheus: dict[int, prometheus.Prometheus] = {}
         self._for: dict[tuple[int, str, str], float] = {}
 
-    def __enter__(self) -> Tower:
+    def __enter__(self) -> Self:
         self.recorder = self._stack.enter_context(alertmanager.Recorder())
         config = self._directory / "alertmanager.yml"
         routing.shorten(config, self.recorder.url, factor=_SHIPPED_INTERVAL / INTERVAL)
