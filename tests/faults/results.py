@@ -24,6 +24,8 @@ HEAD = (
 )
 BEGIN = "<!-- Written by `make faults`. -->"
 END = "<!-- Until here. -->"
+# One scrape, one evaluation, and the 10 s of silence after which a worker is lost.
+GOAL = 2 * INTERVAL + 10
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Result:
     false_alarms: list[str] = field(default_factory=list)
     pages: int = 0
     beyond: float | None = None  # from fault to firing, less ``for`` and objective
-    delivered: float | None = None  # from fault to the receiver, with all
+    delivered: float | None = None  # from fault to the receiver, less the objective
     error: str | None = None
 
     @property
@@ -49,10 +51,6 @@ class Result:
     def faultless(self) -> bool:
         """Whether it was reported by its alerts, by no others, and by one page at most."""
         return not (self.missing or self.false_alarms or self.error or self.pages > 1)
-
-
-# One scrape, one evaluation, and the 10 s of silence after which a worker is lost.
-GOAL = 2 * INTERVAL + 10
 
 
 def median(results: Sequence[Result]) -> float | None:
@@ -67,38 +65,17 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join([_line(HEAD), _line(["---"] * len(HEAD)), *rows])
 
 
-# One scrape, one evaluation, and the 10 s of silence after which a worker is lost.
-GOAL = 2 * INTERVAL + 10
-
-
-def median(results: Sequence[Result]) -> float | None:
-    """Return the median of the seconds beyond ``for``; None when nothing fired."""
-    beyond = [result.beyond for result in results if result.beyond is not None]
-    return statistics.median(beyond) if beyond else None
-
-
-def table(results: Sequence[Result]) -> str:
-    """Return the results as a table in Markdown."""
-    lines = [
-        "| fault | factor | expected | received | pages | to firing, s | delivered, s | false alarms |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    lines += [_row(result) for result in results]
-    return "\n".join(lines)
-
-
 def summary(results: Sequence[Result]) -> str:
-    """Return the figures of the whole, in a few sentences."""
+    """Return the figures of the whole as a list in Markdown."""
     reported = [result for result in results if result.expected]
     silent = [result for result in results if not result.expected]
-    middle = median(results)
     return "\n".join(
         [
-            f"Reported by the alert that names the cause: {_share(reported, _is_reported)}.",
-            f"Silent, as it should be: {_share(silent, _is_faultless)}.",
-            f"Reported by more than one page: {sum(result.pages > 1 for result in results)}.",
-            f"False alarms: {sum(len(result.false_alarms) for result in results)}.",
-            f"Median to firing: {_seconds(middle) or 'nothing fired'} s; goal: {GOAL} s.",
+            f"- Reported by the alert that names the cause: {_share(reported, _is_reported)}.",
+            f"- Silent, as it should be: {_share(silent, _is_faultless)}.",
+            f"- Reported by more than one page: {sum(result.pages > 1 for result in results)}.",
+            f"- False alarms: {sum(len(result.false_alarms) for result in results)}.",
+            f"- Median to firing: {_seconds(median(results)) or 'none'} s; goal: {GOAL} s.",
         ]
     )
 
@@ -125,19 +102,19 @@ def _share(results: Sequence[Result], holds: Callable[[Result], bool]) -> str:
 
 
 def _row(result: Result) -> str:
-    cells = [
-        result.fault,
-        str(result.factor or ""),
-        ", ".join(result.expected) or "none",
-        ", ".join(result.received) or "none",
-        str(result.pages),
-        _seconds(result.beyond),
-        _seconds(result.delivered),
-        ", ".join(result.false_alarms) or "0",
-    ]
-    if result.error:
-        cells[3] = f"{cells[3]}; {result.error}"
-    return _line(cells)
+    received = ", ".join(result.received) or "none"
+    return _line(
+        [
+            result.fault,
+            str(result.factor or ""),
+            ", ".join(result.expected) or "none",
+            f"{received}; {result.error}" if result.error else received,
+            str(result.pages),
+            _seconds(result.beyond),
+            _seconds(result.delivered),
+            ", ".join(result.false_alarms) or "0",
+        ]
+    )
 
 
 def _line(cells: Sequence[str]) -> str:
