@@ -63,7 +63,8 @@ def on_rabbitmq(scene: Scene) -> None:
     sender = scene.producer()
     scene.traffic("quick")
     node.ctl("set_policy", "dead", "^work$", json.dumps(_DEAD_LETTERING))
-    sender.send("quick", queue="failed")  # which makes the queue
+    with sender.app.connection_for_write() as connection:
+        connection.default_channel.queue_declare("failed", durable=True, auto_delete=False)
     scene.observe()
     # A task that is refused is what becomes a dead letter.
     also = ("CeleryTaskRejected",)

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXAMPLE = promql.ALERTS / "alertmanager.example.yml"
-_WAITS = ("group_wait", "group_interval")
 
 
-def shorten(target: pathlib.Path, recorder_url: str, *, factor: float) -> None:
-    """Write the example to ``target``: waits divided by ``factor``, ``/NAME`` for each receiver.
+def shorten(target: pathlib.Path, recorder_url: str, *, wait: float, interval: float) -> None:
+    """Write the example to ``target``, with ``/NAME`` of the recorder for each receiver.
 
-    Routes, grouping and inhibition are the shipped ones.
+    ``group_wait`` is divided by ``wait``, ``group_interval`` by ``interval``. Routes, grouping and
+    inhibition are the shipped ones.
     """
     config = yaml.safe_load(EXAMPLE.read_text())
     for route in _routes(config["route"]):
-        for wait in _WAITS:
-            if wait in route:
-                milliseconds = promql.seconds(route[wait]) / factor * 1000
-                route[wait] = f"{math.ceil(milliseconds)}ms"
+        for name, factor in (("group_wait", wait), ("group_interval", interval)):
+            if name in route:
+                milliseconds = promql.seconds(route[name]) / factor * 1000
+                route[name] = f"{math.ceil(milliseconds)}ms"
     receivers = [_webhook(receiver["name"], recorder_url) for receiver in config["receivers"]]
     shortened = {
         "route": config["route"],

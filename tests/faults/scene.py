@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Iterator, Mapping
 
-BRISK = 20  # by what the rules' times are divided
-STEADY = 4  # the same where the daemon's own times, which are real, would be too long
 BASE = {
     "metrics": {"zero_born_hold": "5s"},  # no less than two scrapes
     "polling": {"queues": "1s", "workers": "5s"},
@@ -48,7 +46,7 @@ class Scene:
         directory: pathlib.Path,
         broker_url: str,
         *,
-        factor: int = BRISK,
+        factor: int = tower.BRISK,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         self.job = job

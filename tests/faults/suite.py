@@ -27,7 +27,7 @@ class Setting(NamedTuple):
     """A scene: what plays, by which factor, with what config, and whether CI has the time."""
 
     play: Callable[[scene.Scene], None]
-    factor: int = scene.BRISK
+    factor: int = tower.BRISK
     config: Mapping[str, Any] = {}
     brief: bool = True
 
@@ -36,7 +36,7 @@ WATCHDOG = "watchdog"  # what is judged beside the scenes
 SETTINGS = {
     "calm": Setting(of_workers.calm, brief=False),
     "first-failures": Setting(of_tasks.first_failures, brief=False),
-    "rabbitmq": Setting(of_brokers.on_rabbitmq, scene.STEADY, of_brokers.CONFIG, brief=False),
+    "rabbitmq": Setting(of_brokers.on_rabbitmq, tower.STEADY, of_brokers.CONFIG, brief=False),
     "growing": Setting(of_queues.growing, config=of_queues.CONFIG, brief=False),
     "killed": Setting(of_workers.killed),
     "frozen": Setting(of_workers.frozen),
@@ -46,11 +46,11 @@ SETTINGS = {
     "out-of-memory": Setting(of_tasks.out_of_memory, config=of_tasks.OBJECTIVES),
     "deserted": Setting(of_queues.deserted, config=of_queues.CONFIG),
     "redis-down": Setting(of_brokers.redis_down),
-    "redis-restarted": Setting(of_brokers.redis_restarted, scene.STEADY),
-    "redis-half-open": Setting(of_brokers.redis_half_open, scene.STEADY),
+    "redis-restarted": Setting(of_brokers.redis_restarted, tower.STEADY),
+    "redis-half-open": Setting(of_brokers.redis_half_open, tower.STEADY),
     "storm": Setting(of_sentinels.storm),
     "names": Setting(of_sentinels.names, config=of_sentinels.NAMES),
-    "sentinel-restarted": Setting(of_sentinels.restarted, scene.STEADY),
+    "sentinel-restarted": Setting(of_sentinels.restarted, tower.STEADY),
     "pair": Setting(of_sentinels.pair),
     "skewed": Setting(of_workers.skewed),
     "mute": Setting(of_workers.mute, config=of_workers.MUTE),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 INTERVAL = 2  # seconds between scrapes, and between evaluations
 _SHIPPED_INTERVAL = 15
+BRISK = 20  # by what the rules' times are divided
+STEADY = 4  # the same where the daemon's own times, which are real, would be too long
 _READY_SECONDS = 60.0
 _PAGES = "/page"
 _EVERYTHING = "/automation"
@@ -54,7 +56,9 @@ class Tower:
     def __enter__(self) -> Self:
         self.recorder = self._stack.enter_context(alertmanager.Recorder())
         config = self._directory / "alertmanager.yml"
-        routing.shorten(config, self.recorder.url, factor=_SHIPPED_INTERVAL / INTERVAL)
+        routing.shorten(
+            config, self.recorder.url, wait=_SHIPPED_INTERVAL / INTERVAL, interval=STEADY
+        )
         manager = alertmanager.Alertmanager(self._directory, config)
         self._manager = self._stack.enter_context(manager)
         return self
