@@ -129,7 +129,7 @@ class Receiver:
 
     def _retry_later(self, error: errors.BrokerError) -> bool:
         self._broken(error)
-        self._wait(self._backoff())
+        self._wait(self._backoff(), unless_polled=True)
         return False
 
     def _unforeseen(self, error: Exception) -> errors.BrokerError:
@@ -156,10 +156,20 @@ class Receiver:
         self._attempts += 1
         return longest * self._jitter.uniform(0.5, 1.0)
 
-    def _wait(self, seconds: float) -> None:
-        """Wait, ticking on: silence is ours while the broker is away."""
-        until = time.monotonic() + seconds
+    def _wait(self, seconds: float, *, unless_polled: bool = False) -> None:
+        """Wait, ticking on: silence is ours while the broker is away.
+
+        With ``unless_polled`` no longer than until a poll finds the broker to be back.
+        """
+        began, until = time.time(), time.monotonic() + seconds
         while (now := time.monotonic()) < until and not self._stopping.is_set():
             self.beat = now
             self._fleet.tick(now, time.time(), listening=False)
             self._stopping.wait(min(TICK, until - now))
+            if unless_polled and self._polled_since(began):
+                return
+
+    def _polled_since(self, wall: float) -> bool:
+        """Tell whether the broker has told about its queues since then (epoch seconds)."""
+        poll = self._fleet.polls.get("queues")
+        return poll is not None and bool(poll.success) and (poll.last_success or 0.0) > wall

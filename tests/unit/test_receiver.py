@@ -14,6 +14,8 @@ from celery_sentinel.fleet import model, stream
 from tests.servers import deadline
 
 if TYPE_CHECKING:
+    import pytest
+
     from celery_sentinel import events
 
 
@@ -64,3 +66,40 @@ def test_a_broker_that_hangs_up_at_once_is_given_time() -> None:
     least = [receiver.FIRST_BACKOFF * 2**n / 2 for n in range(4)]
     assert all(wait >= shortest for wait, shortest in zip(waits, least, strict=True))
     assert connection.gaps["error"] >= 4
+
+
+class Refuses(HangsUp):
+    """A source whose broker is away."""
+
+    def connect(self) -> None:
+        """Fail."""
+        super().connect()
+        raise errors.BrokerError("refused")
+
+
+def test_a_broker_that_a_poll_finds_is_tried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the wait would be; what other polls say, or one that failed, ends no wait."""
+    monkeypatch.setattr(receiver, "FIRST_BACKOFF", 3600.0)
+    monkeypatch.setattr(receiver, "LONGEST_BACKOFF", 3600.0)
+    source, fleet = Refuses(), model.Fleet(schema.Config())
+    fleet.note_poll("queues", duration=0.1, success=True, wall=time.time())
+    receiving = receiver.Receiver(
+        source=source,
+        fleet=fleet,
+        connection=stream.Stream(transport="redis", url="redis://here/0"),
+        scrub=str,
+    )
+    thread = threading.Thread(target=receiving.run)
+    thread.start()
+    try:
+        deadline.wait_until(lambda: source.connected_at, 30, "an attempt")
+        fleet.note_poll("result_backend", duration=0.1, success=True, wall=time.time())
+        fleet.note_poll("queues", duration=0.1, success=False, wall=time.time())
+        looked = receiving.beat + 2 * receiver.TICK
+        deadline.wait_until(lambda: receiving.beat >= looked, 30, "the receiver looks again")
+        assert len(source.connected_at) == 1
+        fleet.note_poll("queues", duration=0.1, success=True, wall=time.time())
+        deadline.wait_until(lambda: len(source.connected_at) == 2, 30, "another attempt")
+    finally:
+        receiving.stop()
+        thread.join()
