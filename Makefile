@@ -2,8 +2,10 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo stack test install servers builders lint types imports pytest soak fuzz faults bench \
-	image-test release-check docs kubernetes security-figures lock clean
+	image-test release-check docs dashboards pictures kubernetes security-figures \
+	lock clean
 
+PROMETHEUS ?= http://localhost:9090# which the pictures of the dashboards are drawn from
 PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
 PYTEST_ARGS ?= --numprocesses 5 --dist loadgroup --durations 12
 FUZZ_SECONDS ?= 600
@@ -90,6 +92,12 @@ security-figures: $(venv)/installed-test servers ## attack the HTTP server, writ
 kubernetes: $(venv)/installed-demo ## build the alert rules and dashboards of deploy/kubernetes
 	$(bin)/python deploy/kubernetes/generate.py
 
+dashboards: $(venv)/installed-test ## write grafana/*.json from the panels in grafana/
+	$(bin)/python -m grafana.build
+
+pictures: $(venv)/installed-preview ## draw docs/images/dashboard-*.png from PROMETHEUS, with Chromium
+	$(bin)/python -m grafana.preview --prometheus $(strip $(PROMETHEUS)) docs/images
+
 lock: $(bin)/python ## write requirements/ from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
 	$(install_lock) requirements/lock.txt
 	$(uv_compile) --output-file requirements/lock.txt --group lock
@@ -102,6 +110,8 @@ lock: $(bin)/python ## write requirements/ from pyproject.toml; LOCK_ARGS=--upgr
 		--constraint requirements/test.txt
 	$(uv_compile) --output-file requirements/build.txt --group build \
 		--constraint requirements/test.txt
+	$(uv_compile) --output-file requirements/preview.txt pyproject.toml --group preview \
+		--group build --constraint requirements/test.txt
 
 clean: ## remove .venv and everything that was generated
 	rm -rf $(venv) build deploy/kubernetes/generated dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache \
@@ -124,4 +134,9 @@ $(venv)/installed-test: requirements/test.txt $(project) | $(bin)/python
 
 $(venv)/installed-bench: requirements/bench.txt $(venv)/installed-test
 	$(install_lock) requirements/bench.txt
+	@touch $@
+
+$(venv)/installed-preview: requirements/preview.txt $(project) | $(bin)/python
+	$(install_lock) requirements/preview.txt
+	$(install_project)
 	@touch $@

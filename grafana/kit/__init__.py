@@ -1,0 +1,1 @@
+"""What panels of every noun are made of: queries, charts, tables, links, and the board itself."""

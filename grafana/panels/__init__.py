@@ -1,0 +1,1 @@
+"""The panels, by the four nouns: tasks, workers, queues and the sentinel."""
