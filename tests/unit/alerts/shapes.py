@@ -15,8 +15,16 @@ _SET_OPERATORS = {"and", "or", "unless"}
 _Card = promql_parser.VectorMatchCardinality
 Labels = frozenset[str]
 
-# What every target has, and what prometheus_client says of every process.
-_FOREIGN: dict[str, Labels] = {"up": TARGET, "process_start_time_seconds": TARGET}
+# What every target has, what prometheus_client says of every process, and what Prometheus says of
+# alerts: the labels of whatever they are about.
+_FOREIGN: dict[str, Labels] = {
+    "up": TARGET,
+    "process_start_time_seconds": TARGET,
+    "process_resident_memory_bytes": TARGET,
+    "process_cpu_seconds_total": TARGET,
+    "ALERTS": TARGET
+    | {"alertname", "alertstate", "severity", "name", "queue_name", "hostname", "category"},
+}
 
 
 @functools.cache
@@ -70,7 +78,7 @@ class Shapes:
         if isinstance(node, promql_parser.MatrixSelector):
             return self._of_selector(node.vector_selector)
         if isinstance(node, promql_parser.AggregateExpr):
-            return self._without(node)
+            return self._of_aggregate(node)
         if isinstance(node, promql_parser.BinaryExpr):
             return self._of_binary(node)
         if isinstance(node, promql_parser.Call):
@@ -85,8 +93,15 @@ class Shapes:
                 raise ShapeError(f"{node} selects by {matcher.name}, which it does not have")
         return labels
 
-    def _without(self, node: Any) -> Labels:
+    def _of_aggregate(self, node: Any) -> Labels:
         labels = self._of(node.expr)
+        if node.modifier is None:
+            return frozenset()
+        if node.modifier.type == promql_parser.AggModifierType.By:
+            kept = frozenset(node.modifier.labels)
+            if kept - labels:
+                raise ShapeError(f"{node} keeps {set(kept - labels)}, which is not there")
+            return kept
         left_out = set(node.modifier.labels)
         strange = left_out - labels - {"hostname"}  # which tasks have only if a site wants it
         if strange:
@@ -108,7 +123,7 @@ class Shapes:
         left, right = self._of(node.lhs), self._of(node.rhs)
         if is_scalar(node.lhs) or is_scalar(node.rhs):
             return left | right
-        ignored = set(node.modifier.matching.labels) if _has_matching(node) else set()
+        ignored = _ignored(node, left | right)
         if str(node.op) == "or":
             return left | right
         if left - ignored != right - ignored:
@@ -123,8 +138,13 @@ class Shapes:
         return left - ignored
 
 
-def _has_matching(node: Any) -> bool:
-    return node.modifier is not None and node.modifier.matching is not None
+def _ignored(node: Any, labels: Labels) -> set[str]:
+    if node.modifier is None or node.modifier.matching is None:
+        return set()
+    named = set(node.modifier.matching.labels)
+    if node.modifier.matching.type == promql_parser.LabelModifierType.Include:
+        return set(labels) - named
+    return named
 
 
 def is_scalar(node: Any) -> bool:
