@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import waits
+from celery_sentinel.fleet import records, waits
 from celery_sentinel.fleet.series import AWAITED, CLOSED, RECEIVED, SENT, STARTED
 
 if TYPE_CHECKING:
     from celery_sentinel import events
-    from celery_sentinel.fleet import places, records
+    from celery_sentinel.fleet import places
     from celery_sentinel.fleet.records import TaskRecord
     from celery_sentinel.fleet.series import TaskSeries
     from celery_sentinel.fleet.worker import Worker
@@ -37,6 +37,8 @@ class Disorder:
         Either its worker's events overtook it, or it announces the next attempt of a retry.
         """
         state = record.state
+        if record.retries == records.POLLED:
+            record.retries = event.retries
         if event.retries > record.retries:
             record.sent = event.timestamp
             if state == AWAITED:
@@ -86,8 +88,8 @@ class Disorder:
         if event.retries > record.retries if started is None else event.timestamp > started:
             return False
         record.received = event.timestamp
-        record.retries = event.retries
+        polled, record.retries = record.retries == records.POLLED, event.retries
         histogram = record.series.prefetch_wait
-        if started is not None and histogram is not None:
+        if started is not None and histogram is not None and not polled:  # else by its task-started
             self._waits.observe(histogram, started, event.timestamp, waits.parse_eta(event.eta))
         return True

@@ -21,6 +21,7 @@ MAX_FOREIGN_ID_LENGTH = (
 )
 SWEEP_SLICE = 2000
 EVICTION_SHARE = 16
+POLLED = -1
 
 
 class TaskRecord(msgspec.Struct, gc=False):
@@ -29,7 +30,8 @@ class TaskRecord(msgspec.Struct, gc=False):
     Outside the garbage collector, as there are hundreds of thousands; every cycle it is in
     goes through ``Worker.running`` and is undone when the record closes. ``sent``, ``eta``,
     ``received`` and ``started`` are epoch seconds of the senders' clocks, for the newest
-    attempt; ``seen`` is our monotonic clock. ``unclosed`` counts earlier attempts whose
+    attempt; ``seen`` is our monotonic clock. ``retries`` is POLLED while only its worker's answer
+    to a poll has told that it runs. ``unclosed`` counts earlier attempts whose
     ``task-retried`` is still to come.
     """
 

@@ -158,6 +158,7 @@ class Tracker:
         if state != CLOSED:
             if state == STARTED and record.worker is not None:
                 record.worker.running.pop(uuid, None)  # started again, elsewhere perhaps
+                record.retries = max(0, record.retries)
             in_flight = series.in_flight
             in_flight[state] -= 1
             in_flight[STARTED] += 1

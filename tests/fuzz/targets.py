@@ -158,7 +158,7 @@ def _read_redis(pieces: list[bytes]) -> tuple[list[events.Event], dict[str, int]
 def config(data: bytes) -> None:
     """Check that a config file is valid, or refused in one line that says where."""
     try:
-        conversion.convert(document.parse(data, "fuzz.yml"))
+        conversion.convert(document.parse(data, "fuzz.yml"), schema.Config)
     except errors.ConfigError as error:
         line = str(error)
         assert line.startswith("fuzz.yml"), line

@@ -271,3 +271,20 @@ def test_given_a_task_of_unknown_queue_then_its_workers_queue_is_taken(play: Sta
     play.beat(active=1)
     play.answer(queues=("sms",), active=(readings.ActiveTask(task_id=ID, name=TASK),))
     assert play.value(catalogue.TASKS_IN_FLIGHT, TASK, "sms", "started") == 1
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_given_an_answer_that_overtakes_the_events_then_the_wait_is_observed_once(
+    is_sent: bool, play: Stage
+) -> None:
+    """The worker says it runs, and only then do received and started arrive."""
+    play.beat(active=1)
+    if is_sent:
+        play.sent(at=-30)
+    play.jump(answers.MARGIN + 1)
+    runs(play, ID, at=0.0)
+    play.received(at=-2)
+    play.started(at=0)
+    play.ended(at=1)
+    queue = play.record().series.queue_name
+    assert play.distribution(catalogue.TASK_PREFETCH_WAIT, queue) == (1, 2.0)
