@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import celery
 import kombu
 
-from celery_sentinel import errors, readings
+from celery_sentinel import errors, logs, readings
 from celery_sentinel.brokers import amqp_url, redis_url, replies
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ CONNECT_TIMEOUT = 5.0  # seconds
 SOCKET_TIMEOUT = 5.0
 REPLY_QUEUE_EXPIRES = 60.0  # seconds without a consumer
 ROOM = 64 * 1024 * 1024  # bytes of answers kept of one round; of a fleet of 2,000 some 20 MB
+NOT_FOUND = 404  # reply code of AMQP
 AT_HAND = 0.05  # seconds in which an answer that is already there is read
 # What kombu raises at a message that is none, before we see it; the next one is not affected.
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -90,7 +91,8 @@ class Control:
             return
         try:
             self._reply_queue.delete()
-        except Exception:  # noqa: BLE001 -- any transport may raise its own; it is gone with us
+        except Exception as error:  # noqa: BLE001 -- any transport may raise its own
+            logs.get(__name__).warning("reply_queue_left", error=str(error) or repr(error))
             self._connection.collect()
         self._disconnect()
 
@@ -181,6 +183,9 @@ class Control:
             self._reply_key = str(uuid.uuid4())
         channel = connection.channel()
         self._mailbox = self._app.control.mailbox(connection)
+        if connection.transport.driver_type == "amqp":
+            for exchange in (self._mailbox.exchange, self._mailbox.reply_exchange):
+                _ensure(connection, exchange)
         self._producer = kombu.Producer(channel, auto_declare=False)
         self._reply_queue = self._make_reply_queue()(channel)
         kombu.Consumer(
@@ -210,6 +215,23 @@ class Control:
             connection.collect()
         if poller is not None:
             poller.close()  # kombu leaves this epoll of its Redis transport open, one each time
+
+
+def _ensure(connection: Any, exchange: Any) -> None:
+    """Declare an exchange of RabbitMQ where it is missing, and never again on this connection.
+
+    Asking first keeps a user able to ask who has no right to configure the workers' exchanges.
+    """
+    exchange.no_declare = False
+    channel = connection.channel()
+    try:
+        exchange(channel).declare(passive=True)
+        channel.close()
+    except connection.channel_errors as error:
+        if getattr(error, "reply_code", None) != NOT_FOUND:
+            raise
+        exchange(connection.channel()).declare()
+    exchange.no_declare = True
 
 
 def control_app(broker: schema.Broker) -> Any:

@@ -35,6 +35,9 @@ _TAIL_SCRIPT = """
 local ends = {}
 for place, key in ipairs(KEYS) do
   local last = redis.pcall('LINDEX', key, -1)
+  if type(last) == 'table' and last.err and not string.find(last.err, 'WRONGTYPE', 1, true) then
+    return redis.error_reply('LINDEX in a script: ' .. last.err)
+  end
   ends[place] = type(last) == 'string' and string.sub(last, -ARGV[1])
 end
 return ends
@@ -43,6 +46,9 @@ return ends
 # The time of the oldest unacked message without its key, which anybody may have made long.
 _OLDEST_SCRIPT = """
 local oldest = redis.pcall('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+if type(oldest) == 'table' and oldest.err and not string.find(oldest.err, 'WRONGTYPE', 1, true) then
+  return redis.error_reply('ZRANGE in a script: ' .. oldest.err)
+end
 return type(oldest) == 'table' and not oldest.err and oldest[2]
 """
 
@@ -60,6 +66,7 @@ class RedisQueues:
         self._ignored_exchanges = {config.events.exchange}
         self._client: redis.Redis | None = None
         self._tails_refused = False
+        self._unacked_refused = False
         self._cursor = 0
         self._log = logs.get(__name__)
 
@@ -75,6 +82,7 @@ class RedisQueues:
             self.close()
             raise errors.BrokerError(str(error)) from error
         unacked = answers[0]
+        self._note_refused_unacked(answers[:2])
         return readings.BrokerReading(
             queues=dict(zip(names, self._queues(answers[2:]), strict=True)),
             round_trip=round_trip,
@@ -141,6 +149,13 @@ class RedisQueues:
             self._tails_refused = True
             self._log.warning("oldest_messages_unknown", error=str(refused[0]))
 
+    def _note_refused_unacked(self, answers: list[Any]) -> None:
+        """Say once for each connection that nothing is known of unacknowledged messages."""
+        refused = [str(answer) for answer in answers if _is_refusal(answer)]
+        if refused and not self._unacked_refused and not self._tails_refused:
+            self._unacked_refused = True
+            self._log.warning("unacked_messages_unknown", error="; ".join(refused))
+
     def discover(self) -> Iterable[tuple[str, str]]:
         """Return the queues of kombu's binding sets; each call looks at the next keys."""
         try:
@@ -169,13 +184,15 @@ class RedisQueues:
                 name = member.decode("utf-8", "replace").rpartition(self._separator)[2]
                 if name:
                     yield name[:LONGEST_NAME]
-        except redis.ResponseError:  # somebody else's key of that name, no set
-            return
+        except redis.ResponseError as error:
+            if _is_refusal(error):
+                raise
+            return  # somebody else's key of that name, no set
 
     def _connected(self) -> redis.Redis:
         if self._client is None:
             self._client = self._open()
-            self._tails_refused = False
+            self._tails_refused = self._unacked_refused = False
         return self._client
 
     def _open(self) -> redis.Redis:
@@ -234,9 +251,14 @@ def _score(answer: Any) -> float | None:
 def _refusal(lengths: list[Any]) -> Exception | None:
     """Return why none of a queue's lists may be counted, None where one is or is no list."""
     refused = [found for found in lengths if isinstance(found, redis.ResponseError)]
-    if len(refused) < len(lengths) or str(refused[0]).startswith("WRONGTYPE"):
+    if len(refused) < len(lengths) or not _is_refusal(refused[0]):
         return None
     return refused[0]
+
+
+def _is_refusal(answer: Any) -> bool:
+    """Tell whether an answer is an error that is not the key's: the user may not, it seems."""
+    return isinstance(answer, redis.ResponseError) and not str(answer).startswith("WRONGTYPE")
 
 
 def _escaped(text: str) -> str:

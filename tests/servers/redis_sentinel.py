@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis as client_library
 
 from tests.servers import ports, process, server
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.servers import redis
@@ -17,16 +18,27 @@ _PROBE_SECONDS = 1.0
 
 
 class RedisSentinel(server.Broker):
-    """A sentinel with a quorum of one; ``url`` is for Celery, with ``transport_options``."""
+    """One sentinel; ``url`` is for Celery, with ``transport_options``.
+
+    ``quorum`` sentinels must agree that the master is down; ``config`` are further lines.
+    """
 
     master_name = "fleet-master"
 
     def __init__(
-        self, directory: Path, master: redis.RedisServer, *, name: str = "sentinel"
+        self,
+        directory: Path,
+        master: redis.RedisServer,
+        *,
+        quorum: int = 1,
+        config: Sequence[str] = (),
+        name: str = "sentinel",
     ) -> None:
         super().__init__(directory, name)
         self.port = 0
         self._master = master
+        self._quorum = quorum
+        self._config = config
 
     @property
     def url(self) -> str:
@@ -38,6 +50,16 @@ class RedisSentinel(server.Broker):
         """What kombu needs beside the URL."""
         return {"master_name": self.master_name}
 
+    def state(self) -> dict[str, Any]:
+        """Return what the sentinel says of the master, such as ``num-slaves`` and ``port``."""
+        with client_library.Redis(port=self.port, decode_responses=True) as client:
+            return dict(client.sentinel_master(self.master_name))
+
+    def acl(self, *words: str) -> None:
+        """Run an ACL command, such as ``"ACL", "SETUSER", ...``."""
+        with client_library.Redis(port=self.port) as client:
+            client.execute_command(*words)
+
     def _choose_ports(self) -> None:
         self.port = ports.free_port()
 
@@ -47,8 +69,10 @@ class RedisSentinel(server.Broker):
         config = self.directory / f"{self.name}.conf"
         config.write_text(
             f"bind 127.0.0.1\nport {self.port}\ndir {self.directory}\n"
-            f"sentinel monitor {self.master_name} 127.0.0.1 {self._master.port} 1\n"
-            f"sentinel down-after-milliseconds {self.master_name} 1000\n",
+            f"sentinel monitor {self.master_name} 127.0.0.1 {self._master.port} "
+            f"{self._quorum}\n"
+            f"sentinel down-after-milliseconds {self.master_name} 1000\n"
+            + "".join(f"{line}\n" for line in self._config),
             encoding="utf-8",
         )
         return process.Process(

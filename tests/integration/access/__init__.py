@@ -1,0 +1,1 @@
+"""Users of brokers with the least rights that suffice, and TLS, and fail-over."""

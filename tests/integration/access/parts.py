@@ -1,0 +1,73 @@
+"""What the daemon does at a broker, part by part, over the connections it really makes."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from celery_sentinel import errors, wire
+from celery_sentinel.brokers import choice, control
+from celery_sentinel.config import schema
+from tests.servers import deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUEUE = "shop"  # has one message
+PARTS = ("stream", "depth", "discovery", "control")
+_SECONDS = 5.0
+
+
+class Parts:
+    """Event stream, poll of queues and remote control of one config; each connects by itself."""
+
+    def __init__(self, url: str, **broker: Any) -> None:
+        self._config = schema.Config(broker=schema.Broker(url=url, **broker))
+        self._listens = True
+
+    def refusals(self, worker: str, *, hear: bool = True) -> dict[str, str]:
+        """Do all there is to do; return why parts failed, by part; empty if all work.
+
+        ``hear`` also waits for a heartbeat; a subscription alone is quicker.
+        """
+        self._listens = hear
+        actions: dict[str, Callable[[str], None]] = {
+            "stream": self._hear,
+            "depth": self._count,
+            "discovery": self._discover,
+            "control": self._ask,
+        }
+        found = {}
+        for part in PARTS:
+            try:
+                actions[part](worker)
+            except errors.BrokerError as error:
+                found[part] = str(error)
+        return found
+
+    def _hear(self, _: str) -> None:
+        stream = choice.event_stream(self._config, wire.Decoder())
+        with contextlib.closing(stream):
+            stream.connect()
+            if self._listens:
+                deadline.wait_until(stream.read, _SECONDS, "a heartbeat is heard")
+
+    def _count(self, _: str) -> None:
+        with contextlib.closing(choice.queue_reader_of(self._config)) as reader:
+            found = reader.read([QUEUE])
+        assert found.queues[QUEUE].length == 1
+        if found.trouble:
+            raise errors.BrokerError(found.trouble)
+
+    def _discover(self, _: str) -> None:
+        with contextlib.closing(choice.queue_reader_of(self._config)) as reader:
+            found = {name for name, _ in reader.discover()}
+        redis = not self._config.broker.url.startswith("amqp")
+        if redis or self._config.broker.management_url:
+            assert found >= {QUEUE}
+
+    def _ask(self, worker: str) -> None:
+        with contextlib.closing(control.Control(self._config)) as asking:
+            answers = asking.ask(expected=[worker], timeout=_SECONDS)
+            asking.tell("enable_events", [worker])
+        assert [one.hostname for one in answers] == [worker]
