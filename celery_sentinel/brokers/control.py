@@ -262,4 +262,5 @@ def _amqp_tls(broker: schema.Broker) -> dict[str, Any]:
     if not broker.url.startswith(("amqp", "pyamqp", "librabbitmq")):
         return {}
     options: dict[str, Any] = amqp_url.addresses(broker)[0]["ssl"] or {}
-    return options
+    # py-amqp takes None for no name to verify, kombu for that of the URL: absent is no name to both.
+    return {name: value for name, value in options.items() if value is not None}

@@ -35,14 +35,11 @@ def strict_node(
         name="strict",
     )
     with node:
-        node.fresh_vhost()
         yield node
 
 
 @pytest.fixture(scope="session")
-def elsewhere_url(strict_node: rabbitmq.RabbitServer) -> str:
-    """Return the TLS URL of the address the certificate is not for."""
+def strict_address(strict_node: rabbitmq.RabbitServer) -> str:
+    """Return host and port of its TLS that its certificate is not for."""
     config = (strict_node.directory / "strict.rabbitmq.conf").read_text(encoding="utf-8")
-    address = next(line for line in config.splitlines() if "127.0.0.2" in line).split()[-1]
-    before, _, after = strict_node.tls_url.partition("@")
-    return f"{before}@{address}/{after.partition('/')[2]}"
+    return next(line for line in config.splitlines() if "127.0.0.2" in line).split()[-1]

@@ -59,11 +59,14 @@ class Parts:
         if found.trouble:
             raise errors.BrokerError(found.trouble)
 
-    def _discover(self, _: str) -> None:
+    def discovered(self) -> set[tuple[str, str]]:
+        """Return the queues that the broker tells of, with the source."""
         with contextlib.closing(choice.queue_reader_of(self._config)) as reader:
-            found = {name for name, _ in reader.discover()}
-        redis = not self._config.broker.url.startswith("amqp")
-        if redis or self._config.broker.management_url:
+            return set(reader.discover())
+
+    def _discover(self, _: str) -> None:
+        found = {name for name, _ in self.discovered()}
+        if not self._config.broker.url.startswith("amqp"):
             assert found >= {QUEUE}
 
     def _ask(self, worker: str) -> None:

@@ -21,6 +21,8 @@ SENTINELS = 3
 BACK_WITHIN = 15.0  # seconds from the kill, the election among them
 _OPTIONS = {"master_name": redis_sentinel.RedisSentinel.master_name}
 
+_LEGACY = ("&/{db}.celeryev/*", "&/{db}.celeryev")
+
 
 @pytest.fixture
 def replica(start_redis: conftest.StartRedis, redis_server: redis.RedisServer) -> redis.RedisServer:
@@ -109,7 +111,7 @@ def test_the_users_of_the_page(
         )
     )
     with redis_server.client() as client:
-        client.execute_command(*documented.acl())
+        client.execute_command(*documented.acl(), *_LEGACY)
     login = {"username": documented.USER, "password": documented.PASSWORD}
     url = one.url.replace("://", f"://{documented.USER}:{documented.PASSWORD}@")
     options = {**_OPTIONS, "sentinel_kwargs": login}

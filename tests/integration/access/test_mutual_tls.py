@@ -61,18 +61,21 @@ def test_redis(
 @pytest.mark.xdist_group("rabbitmq")
 def test_rabbitmq(
     strict_node: rabbitmq.RabbitServer,
-    elsewhere_url: str,
+    strict_address: str,
     tls: certificates.Certificates,
     start_worker: conftest.StartWorker,
     make_producer: conftest.MakeProducer,
 ) -> None:
     """Over amqps:// all parts present our certificate, and look at the name in the server's."""
+    strict_node.fresh_vhost()
+    before, _, after = strict_node.tls_url.partition("@")
+    elsewhere = f"{before}@{strict_address}/{after.partition('/')[2]}"
     worker = start_worker(strict_node.url).hostname
     make_producer(strict_node.url).send("quick", queue=parts.QUEUE)
 
     assert _refusals(strict_node.tls_url, worker, tls) == {}
-    assert _refusals(elsewhere_url, worker, tls, verify_hostname=False) == {}
-    named = _refusals(elsewhere_url, worker, tls)
+    assert _refusals(elsewhere, worker, tls, verify_hostname=False) == {}
+    named = _refusals(elsewhere, worker, tls)
     assert named.keys() == _ALL - {"discovery"}
     assert all("certificate" in text and _MISMATCH in text for text in named.values()), named
     without = _refusals(strict_node.tls_url, worker, tls, cert_file=None, key_file=None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.access import documented, parts
+from tests.servers import producer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +35,10 @@ RIGHTS = {
 
 @pytest.fixture(scope="module")
 def user(strict_node: rabbitmq.RabbitServer) -> Iterator[str]:
-    """Make the user in a virtual host of its own; return its name."""
+    """Make the user in a virtual host with one message in a queue; return the user's name."""
     strict_node.fresh_vhost()
+    with producer.Producer(strict_node.url) as sending:
+        sending.send("quick", queue=parts.QUEUE)
     strict_node.ctl("add_user", documented.USER, documented.PASSWORD)
     yield documented.USER
     strict_node.ctl("delete_user", documented.USER)
@@ -52,13 +55,9 @@ def busy(
     strict_node: rabbitmq.RabbitServer,
     user: str,  # noqa: ARG001 -- who chooses the virtual host
     start_worker: conftest.StartWorker,
-    make_producer: conftest.MakeProducer,
-) -> Iterator[str]:
-    """Start a worker and leave one message in a queue of its own; return the worker's name."""
-    worker = start_worker(strict_node.url)
-    make_producer(strict_node.url).send("quick", queue=parts.QUEUE)
-    yield worker.hostname
-    strict_node.ctl("delete_queue", "--vhost", strict_node.vhost, parts.QUEUE)
+) -> str:
+    """Start a worker; return its name."""
+    return start_worker(strict_node.url).hostname
 
 
 def _grant(node: rabbitmq.RabbitServer, patterns: tuple[str, ...]) -> None:
@@ -102,3 +101,4 @@ def test_management_needs_a_tag(strict_node: rabbitmq.RabbitServer, url: str, bu
     _, tags = documented.blocks("sh")
     strict_node.ctl(*tags.split()[1:])
     assert asking.refusals(busy, hear=False) == {}
+    assert (parts.QUEUE, "management") in asking.discovered()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests import conftest
     from tests.servers import redis
 
-_NOPERM = r"(?i)permission|can't run this command|EXEC without MULTI"
+_NOPERM = r"(?i)permission|can't run this command|can't access|EXEC without MULTI"
 
 
 @pytest.fixture
