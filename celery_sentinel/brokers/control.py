@@ -262,5 +262,5 @@ def _amqp_tls(broker: schema.Broker) -> dict[str, Any]:
     if not broker.url.startswith(("amqp", "pyamqp", "librabbitmq")):
         return {}
     options: dict[str, Any] = amqp_url.addresses(broker)[0]["ssl"] or {}
-    # py-amqp takes None for no name to verify, kombu for that of the URL: absent is no name to both.
+    # None is no name to verify for py-amqp, but for kombu that of the URL: absent is none to both.
     return {name: value for name, value in options.items() if value is not None}

@@ -81,10 +81,13 @@ class RedisQueues:
         except (redis.RedisError, OSError) as error:
             self.close()
             raise errors.BrokerError(str(error)) from error
+        had_scripts = not self._tails_refused
+        queues = self._queues(answers[2:])
+        if had_scripts != self._tails_refused:  # else the next poll asks in another way
+            self._note_refused_unacked(answers[:2])
         unacked = answers[0]
-        self._note_refused_unacked(answers[:2])
         return readings.BrokerReading(
-            queues=dict(zip(names, self._queues(answers[2:]), strict=True)),
+            queues=dict(zip(names, queues, strict=True)),
             round_trip=round_trip,
             unacked=unacked if isinstance(unacked, int) else None,
             oldest_unacked_at=_score(answers[1]),
@@ -152,7 +155,7 @@ class RedisQueues:
     def _note_refused_unacked(self, answers: list[Any]) -> None:
         """Say once for each connection that nothing is known of unacknowledged messages."""
         refused = [str(answer) for answer in answers if _is_refusal(answer)]
-        if refused and not self._unacked_refused and not self._tails_refused:
+        if refused and not self._unacked_refused:
             self._unacked_refused = True
             self._log.warning("unacked_messages_unknown", error="; ".join(refused))
 
