@@ -96,6 +96,8 @@ def losses() -> timeseries.Panel:
         "dropped: {{reason}}": ("celery_sentinel_tracker_evictions_total", "reason"),
         "over the limit of {{label}}": ("celery_sentinel_label_overflow_total", "label"),
         "caught in {{part}}": ("celery_sentinel_caught_failures_total", "part"),
+        "web refused: {{reason}}": ("celery_sentinel_web_requests_refused_total", "reason"),
+        "web dropped: {{reason}}": ("celery_sentinel_web_connections_dropped_total", "reason"),
     }
     asked = [
         targets.Target(f"{promql.by('sum', labels, promql.per_minute(metric))} > 0", legend)
@@ -104,7 +106,7 @@ def losses() -> timeseries.Panel:
     return charts.lines(
         "What was lost or refused",
         "Starts that were not heard, events that could not be read, breaks, records and labels "
-        "over their limits. Anything here: counts are too low, see CelerySentinelLosingEvents and "
+        "over their limits, requests to our own port. Anything here: counts are too low, see CelerySentinelLosingEvents and "
         "CelerySentinelLabelOverflow.",
         asked,
         unit="cpm",
