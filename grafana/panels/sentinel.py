@@ -106,8 +106,8 @@ def losses() -> timeseries.Panel:
     return charts.lines(
         "What was lost or refused",
         "Starts that were not heard, events that could not be read, breaks, records and labels "
-        "over their limits, requests to our own port. Anything here: counts are too low, see CelerySentinelLosingEvents and "
-        "CelerySentinelLabelOverflow.",
+        "over their limits: counts are too low, see CelerySentinelLosingEvents and "
+        "CelerySentinelLabelOverflow. Web: what our own port refused, see docs/web.md.",
         asked,
         unit="cpm",
         stacked=True,
