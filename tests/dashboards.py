@@ -27,6 +27,9 @@ class Asked(NamedTuple):
     panel: dict[str, Any]
     target: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"{self.dashboard['uid']}: {self.panel['title']}: {self.target['expr']}"
+
     @property
     def expression(self) -> str:
         """The expression, with all values chosen and numbers for Grafana's own variables."""
