@@ -22,6 +22,13 @@ if ! command -v apt-get >/dev/null 2>&1 || [ ! -r "$keyring" ]; then
     exit 1
 fi
 
+# The mirror is the one that the system itself installs from, not that of the security updates.
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' | grep -v security | head -n 1)
+if [ -z "$mirror" ]; then
+    echo "apt has no source of packages here; install kubectl 1.27 or later" >&2
+    exit 1
+fi
+
 # Its own sources, lists and status: the system's are neither read nor changed, and root is not needed.
 mkdir -p build
 here=$(mktemp -d "$PWD/build/apt.XXXXXX")
@@ -29,7 +36,7 @@ trap 'rm -rf "$here"' EXIT
 mkdir -p "$here/lists/partial" "$here/cache/archives/partial"
 cat >"$here/debian.sources" <<END
 Types: deb
-URIs: http://deb.debian.org/debian
+URIs: $mirror
 Suites: $release
 Components: main
 Signed-By: $keyring
