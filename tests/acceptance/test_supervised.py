@@ -72,7 +72,8 @@ def test_without_a_broker_it_is_up_and_says_what_is_missing(
     sentinel = supervised(start_daemon, redis_server.url, listener)
     listener.wait_for("READY")
     where = f"broker {redis_server.url}: 127.0.0.1"
-    told = listener.read()[listener.wait_for("STATUS", f"not ready: {where}")]["STATUS"]
+    place = listener.wait_for("STATUS", f"not ready: {where}")
+    told = listener.read()[place]["STATUS"]
     assert told.removeprefix("not ready: ") in sentinel.get("/-/ready").text
 
     redis_server.start()

@@ -52,7 +52,6 @@ class _Stand:
         self.complaints = _Complaints()
         logger = logging.getLogger("uvicorn.error")
         logger.addHandler(self.complaints)
-        logger.propagate = False
         self.loop = asyncio.new_event_loop()
         self.loop.set_exception_handler(lambda _, told: self.complaints.found.append(str(told)))
         self.connections = protocol.Connections(BOUNDS.connections)

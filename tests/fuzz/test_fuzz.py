@@ -12,7 +12,7 @@ import pytest
 
 from tests.fuzz import seeds, targets
 
-SECONDS = int(os.environ.get("FUZZ_SECONDS", "5"))  # of fuzzing, for each target
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "3"))  # of fuzzing, for each target
 MEGABYTES = 1024
 ROOT = Path(__file__).parents[2]
 INSTALLABLE = sys.platform == "linux" and platform.machine() == "x86_64"

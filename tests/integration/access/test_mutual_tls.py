@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _ALL = set(parts.PARTS)
 _MISMATCH = "127.0.0.2"
+_REFUSED = re.compile("certificate required|EOF occurred|closed|reset by peer|Broken pipe")
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_redis(
     without = _refusals(url, worker, tls, cert_file=None, key_file=None)
     assert without.keys() == _ALL
     # With TLS 1.3 a server refuses after the handshake: who writes first sees a closed line.
-    assert "certificate required" in str(without), without
+    assert all(_REFUSED.search(text) for text in without.values()), without
 
 
 @pytest.mark.xdist_group("rabbitmq")
@@ -81,4 +83,4 @@ def test_rabbitmq(
     without = _refusals(strict_node.tls_url, worker, tls, cert_file=None, key_file=None)
     assert without.keys() == _ALL - {"discovery"}
     # With TLS 1.3 a server refuses after the handshake: who writes first sees a closed line.
-    assert "certificate required" in str(without), without
+    assert all(_REFUSED.search(text) for text in without.values()), without
