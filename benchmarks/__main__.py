@@ -48,6 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _times(rounds: int) -> str:
+    return (
+        "once" if rounds == 1 else f"{rounds} times; shown are the median, the least and the most"
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
@@ -70,7 +76,7 @@ def _machine() -> str:
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, {os.cpu_count()} cores of {_processor()}, "
         f"{platform.system()}, Python {platform.python_version()}, {versions}. Load average at the "
         f"start {load:.2f}; equal pieces of work differed by {side_by_side.noise():.0%}.\n\n"
-        "README.md says how to read this. Medians are of three runs, with the least and the most."
+        f"README.md says how to read this. Each contestant raced {_times(FULL.rounds)}."
     )
 
 

@@ -16,7 +16,7 @@ class Settings:
     burst_events: int = 100_000
     paced_events: int = 40_000
     rate: float = 3500.0
-    rounds: int = 3
+    rounds: int = 1
     warm_up: int = 2000
     quiet: float = 0.8
     real_tasks: int = 3000
@@ -32,7 +32,6 @@ FULL = Settings()
 TINY = Settings(
     burst_events=400,
     paced_events=400,
-    rounds=1,
     warm_up=40,
     quiet=0.2,
     real_tasks=20,
