@@ -38,6 +38,8 @@ def prometheus(config: Path, data: Path, address: str) -> list[str]:
         _binary("prometheus", package="prometheus"),
         f"--config.file={config}",
         f"--storage.tsdb.path={data}",
+        # What fires before Prometheus has found its Alertmanager is sent again so soon.
+        "--rules.alert.resend-delay=5s",
         f"--web.listen-address={address}",
         f"--web.external-url=http://{address}/",
     ]

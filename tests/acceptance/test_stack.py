@@ -72,7 +72,7 @@ def test_all_play_together(stack: Stack) -> None:
     """Both sentinels are scraped, rules record what they tell, the watchdog barks, all ends."""
     job = '{job="celery-sentinel"}'
     deadline.wait_until(lambda: len(stack.query(f"up{job}==1")) == 2, 60, "both are up")
-    deadline.wait_until(lambda: "CeleryWatchdog" in stack.alerts(), 60, "the watchdog barks")
+    deadline.wait_until(lambda: "CeleryWatchdog" in stack.alerts(), 180, "the watchdog barks")
 
     expected = {
         f"job_hostname:celery_worker_up:max{job}": 2,
