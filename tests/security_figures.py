@@ -27,7 +27,7 @@ import httpx
 import yaml
 
 from celery_sentinel import __version__
-from tests.servers import certificates, daemon, redis
+from tests.servers import certificates, daemon, fetch, redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +162,7 @@ def scrape_for(seconds: float, url: str, context: ssl.SSLContext) -> Scrapes:
     while time.monotonic() < until:
         begun = time.perf_counter()
         try:
-            answer = httpx.get(f"{url}/metrics", verify=context, auth=USER, trust_env=False)
+            answer = fetch.get(f"{url}/metrics", verify=context, auth=USER)
             found.failed += answer.status_code != httpx.codes.OK
         except httpx.TransportError:
             found.failed += 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import yaml
 
-from tests.servers import ports, process, server
+from tests.servers import fetch, ports, process, server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,4 +57,4 @@ class Scraper(server.Server):
 
     def _get(self, path: str) -> Any:
         url = f"http://127.0.0.1:{self._port}{path}"
-        return httpx.get(url, timeout=5, trust_env=False).json()
+        return fetch.get(url, timeout=5).json()

@@ -10,11 +10,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from tests.acceptance import family
-from tests.servers import daemon, deadline
+from tests.servers import daemon, deadline, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,9 +55,9 @@ def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
         demo.close()
 
 
-def fetch(url: str) -> str:
+def page(url: str) -> str:
     """Return the text of a page that must be there."""
-    return httpx.get(url, trust_env=False).raise_for_status().text
+    return fetch.get(url).raise_for_status().text
 
 
 def workers_up(samples: daemon.Samples) -> set[str]:
@@ -85,10 +84,10 @@ def test_a_person_sees_a_fleet(start_demo: Callable[..., Demo], broker: str) -> 
     assert broker in demo.stdout.splitlines()[0]
     for path in ("/", "/metrics", "/api/v1/status"):
         assert f"\n  {url}{path} " in demo.stdout
-        assert fetch(url + path)
+        assert page(url + path)
 
     def missing() -> list[str]:
-        samples = daemon.parse(fetch(f"{url}/metrics"))
+        samples = daemon.parse(page(f"{url}/metrics"))
         counters = [f"celery_task_{what}_total" for what in COUNTERS]
         absent = [name for name in counters if not daemon.total(samples, name)]
         return absent + sorted({"orders", "reports"} - workers_up(samples))

@@ -7,12 +7,11 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from prometheus_client.openmetrics import parser
 
 from tests.acceptance import console
-from tests.servers import daemon, deadline
+from tests.servers import daemon, deadline, fetch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,8 +185,8 @@ def test_reload_over_http_must_be_enabled(
     plain = start_daemon(redis_server.url)
     enabled = start_daemon(redis_server.url, args=["--web.enable-lifecycle"])
 
-    assert httpx.post(f"{plain.url}/-/reload", trust_env=False).status_code == 404
-    assert httpx.post(f"{enabled.url}/-/reload", trust_env=False).status_code == 200
+    assert fetch.post(f"{plain.url}/-/reload").status_code == 404
+    assert fetch.post(f"{enabled.url}/-/reload").status_code == 200
 
 
 def test_the_result_backend_is_watched(

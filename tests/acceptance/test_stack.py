@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from tests.acceptance import family
-from tests.servers import deadline
+from tests.servers import deadline, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +54,7 @@ class Stack(family.Family):
 
 
 def _get(url: str) -> Any:
-    return httpx.get(url, trust_env=False, timeout=10).raise_for_status().json()
+    return fetch.get(url).raise_for_status().json()
 
 
 @pytest.fixture

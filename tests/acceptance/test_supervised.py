@@ -7,11 +7,10 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 import yaml
 
-from tests.servers import daemon, deadline, notify
+from tests.servers import daemon, deadline, fetch, notify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +55,7 @@ def test_a_life(
     reloading = listener.wait_for("RELOADING")
     listener.wait_for("READY", after=reloading)
     assert int(listener.read()[reloading]["MONOTONIC_USEC"]) >= before
-    httpx.post(f"{sentinel.url}/-/reload", trust_env=False).raise_for_status()
+    fetch.post(f"{sentinel.url}/-/reload").raise_for_status()
 
     assert sentinel.stop() == 0
     reloads = ["RELOADING", "READY"] * 2

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import httpx
 
-from tests.servers import ports, process, server
+from tests.servers import fetch, ports, process, server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ class Alertmanager(server.Server):
 
     def _client(self, method: str, path: str, **options: Any) -> httpx.Response:
         url = self.url + path
-        answer = httpx.request(method, url, timeout=_SECONDS, trust_env=False, **options)
+        answer = fetch.request(method, url, **options)
         return answer.raise_for_status()
 
     def _choose_ports(self) -> None:

@@ -8,18 +8,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 from prometheus_client import parser
 
-from tests.servers import process, server
+from tests.servers import fetch, process, server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import httpx
+
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 _LISTENING = re.compile(r"^(?=.*\bweb_listening\b).*\burl=\"?(http[^\s\"]+)", re.MULTILINE)
-_HTTP_SECONDS = 10.0
 
 
 class Daemon(server.Server):
@@ -61,7 +61,7 @@ class Daemon(server.Server):
     def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """Fetch a path, such as ``/-/ready``; any status is returned."""
         # trust_env: a proxy of the machine has no business between us and loopback.
-        return httpx.get(self.url + path, headers=headers, timeout=_HTTP_SECONDS, trust_env=False)
+        return fetch.get(self.url + path, headers=headers)
 
     def scrape(self) -> Samples:
         """Fetch /metrics and return the value of each sample by (name, set of labels)."""

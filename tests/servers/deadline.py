@@ -10,20 +10,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_POLL_SECONDS = 0.02
+_FIRST_SECONDS = 0.02
+_LAST_SECONDS = 0.2
 
 
 def wait_until(
-    predicate: Callable[[], T], timeout: float, what: str, *, every: float = _POLL_SECONDS
+    predicate: Callable[[], T], timeout: float, what: str, *, every: float | None = None
 ) -> T:
-    """Call ``predicate``, each ``every`` seconds, until it returns something true; return that.
+    """Call ``predicate`` until it returns something true, and return that.
 
-    After ``timeout`` seconds a TimeoutError says ``what`` did not happen, and shows the
-    last value.
+    It is called each ``every`` seconds; without that each 0.02 s at first, then less often the
+    longer it lasts, for other tests need the processor: down to each 0.2 s. After ``timeout``
+    seconds a TimeoutError says ``what`` did not happen, and shows the last value.
     """
-    deadline = time.monotonic() + timeout
+    start = time.monotonic()
     while not (value := predicate()):
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - start
+        if waited >= timeout:
             raise TimeoutError(f"{what}: not within {timeout:g} s; last seen: {value!r}")
-        time.sleep(every)
+        time.sleep(every or min(max(_FIRST_SECONDS, waited / 10), _LAST_SECONDS))
     return value

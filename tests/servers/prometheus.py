@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import yaml
 
-from tests.servers import ports, process, server
+from tests.servers import fetch, ports, process, server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_SECONDS = 10.0
 
 
 class Prometheus(server.Server):
@@ -77,7 +76,7 @@ class Prometheus(server.Server):
         return bool(self._get("/api/v1/alertmanagers").json()["data"]["activeAlertmanagers"])
 
     def _get(self, path: str, **parameters: str) -> httpx.Response:
-        found = httpx.get(self.url + path, params=parameters, timeout=_SECONDS, trust_env=False)
+        found = fetch.get(self.url + path, params=parameters)
         return found.raise_for_status()
 
     def _choose_ports(self) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from celery_sentinel import web
-from tests.servers import deadline
+from tests.servers import deadline, fetch
 
 if TYPE_CHECKING:
     from tests.integration.web import conftest
@@ -94,7 +93,7 @@ def test_smuggling(serve: conftest.Serve, connect: conftest.Connect, sent: bytes
     assert received.count(b"HTTP/1.1 ") <= 1
     assert received.startswith((b"HTTP/1.1 4", b"HTTP/1.1 501"))
     assert b'"tracked_tasks"' not in received
-    assert httpx.get(f"{server.url}/-/healthy").status_code == 200
+    assert fetch.get(f"{server.url}/-/healthy").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -147,7 +146,7 @@ def test_slow_headers_from_many(serve: conftest.Serve, connect: conftest.Connect
     for client in clients[50:]:
         client.send(b"GET /metrics HTTP/1.1\r\nHost: a\r\nX: ")
 
-    assert httpx.get(f"{server.url}/metrics").status_code == 200
+    assert fetch.get(f"{server.url}/metrics").status_code == 200
     deadline.wait_until(lambda: server.connections == 0, 20, "the end of all slow clients")
 
 
@@ -161,7 +160,7 @@ def test_forged_forwarding(serve: conftest.Serve, backend: conftest.Backend) -> 
         "X-Original-URL": "/-/reload",
         "X-HTTP-Method-Override": "POST",
     }
-    answer = httpx.get(serve(lifecycle=True).url, headers=forged)
+    answer = fetch.get(serve(lifecycle=True).url, headers=forged)
 
     assert answer.status_code == 200
     assert "evil.example" not in answer.text + str(answer.headers)

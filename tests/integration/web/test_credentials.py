@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from celery_sentinel import web
-from tests.servers import deadline
+from tests.servers import deadline, fetch
 
 if TYPE_CHECKING:
     import pathlib
@@ -33,7 +33,7 @@ def guarded(serve: conftest.Serve, web_file: conftest.WebFile) -> web.WebServer:
 @pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/status", "/nothing"])
 def test_every_page_asks(guarded: web.WebServer, path: str) -> None:
     """Without credentials a page is 401 with a challenge, whether it exists or not."""
-    response = httpx.get(guarded.url + path)
+    response = fetch.get(guarded.url + path)
 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"].startswith('Basic realm="')
@@ -43,7 +43,7 @@ def test_every_page_asks(guarded: web.WebServer, path: str) -> None:
 
 def test_the_right_password(guarded: web.WebServer) -> None:
     """The known user comes in, at first and again."""
-    answers = [httpx.get(f"{guarded.url}/metrics", auth=KNOWN) for _ in range(3)]
+    answers = [fetch.get(f"{guarded.url}/metrics", auth=KNOWN) for _ in range(3)]
 
     assert {answer.text for answer in answers} == {"celery_broker_up 1\n"}
 
@@ -65,7 +65,7 @@ def test_the_right_password(guarded: web.WebServer) -> None:
 )
 def test_wrong_credentials(guarded: web.WebServer, header: str) -> None:
     """Nothing but the name with its password comes in, however it is written."""
-    response = httpx.get(f"{guarded.url}/metrics", headers={"Authorization": header})
+    response = fetch.get(f"{guarded.url}/metrics", headers={"Authorization": header})
 
     assert response.status_code == 401
 
@@ -85,8 +85,8 @@ def test_bcrypt_reads_72_bytes(serve: conftest.Serve, web_file: conftest.WebFile
     hashed = bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()
     server = serve(config_file=web_file(tls=None, basic_auth_users={"long": hashed}))
 
-    assert httpx.get(server.url, auth=("long", "x" * 90)).status_code == 200
-    assert httpx.get(server.url, auth=("long", "x" * 71)).status_code == 401
+    assert fetch.get(server.url, auth=("long", "x" * 90)).status_code == 200
+    assert fetch.get(server.url, auth=("long", "x" * 71)).status_code == 401
 
 
 @pytest.mark.parametrize("prefix", ["$2y$", "$2a$", "$2b$"])
@@ -95,7 +95,7 @@ def test_kinds_of_hashes(serve: conftest.Serve, web_file: conftest.WebFile, pref
     users = {KNOWN[0]: prefix + QUICK_HASH[4:]}
     server = serve(config_file=web_file(tls=None, basic_auth_users=users))
 
-    assert httpx.get(server.url, auth=KNOWN).status_code == 200
+    assert fetch.get(server.url, auth=KNOWN).status_code == 200
 
 
 def test_strangers_get_the_verdict_of_a_probe(
@@ -105,13 +105,13 @@ def test_strangers_get_the_verdict_of_a_probe(
     backend.ready = web.Health(ok=False, reasons=("broker redis://shop is down",))
     url = f"{guarded.url}/-/ready"
 
-    stranger, known = httpx.get(url), httpx.get(url, auth=KNOWN)
-    liar = httpx.get(url, auth=("prometheus", "wrong"))
+    stranger, known = fetch.get(url), fetch.get(url, auth=KNOWN)
+    liar = fetch.get(url, auth=("prometheus", "wrong"))
 
     assert (stranger.status_code, stranger.text) == (503, "not ready\n")
     assert known.text == "not ready\nbroker redis://shop is down\n"
     assert liar.status_code == 401
-    assert httpx.get(f"{guarded.url}/-/healthy").text == "healthy\n"
+    assert fetch.get(f"{guarded.url}/-/healthy").text == "healthy\n"
 
 
 def test_reload_asks_as_well(
@@ -121,9 +121,9 @@ def test_reload_asks_as_well(
     file = web_file(tls=None, basic_auth_users={KNOWN[0]: QUICK_HASH})
     url = f"{serve(config_file=file, lifecycle=True).url}/-/reload"
 
-    assert httpx.post(url).status_code == 401
+    assert fetch.post(url).status_code == 401
     assert backend.reloads == 0
-    assert httpx.post(url, auth=KNOWN).status_code == 200
+    assert fetch.post(url, auth=KNOWN).status_code == 200
 
 
 def test_an_unknown_user_costs_the_same(serve: conftest.Serve, web_file: conftest.WebFile) -> None:
@@ -133,7 +133,7 @@ def test_an_unknown_user_costs_the_same(serve: conftest.Serve, web_file: conftes
         server = serve(config_file=file, bounds=web.Limits(logins=1))
         with futures.ThreadPoolExecutor(2) as pool:
             codes = pool.map(
-                lambda url, name=name: httpx.get(url, auth=(name, "wrong")).status_code,
+                lambda url, name=name: fetch.get(url, auth=(name, "wrong")).status_code,
                 [server.url] * 2,
             )
         assert sorted(codes) == [401, 503]
@@ -144,13 +144,13 @@ def test_a_flood_is_not_in_the_way_of_a_known_user(
 ) -> None:
     """While wrong passwords fill their places, scrapes and newcomers from elsewhere come in."""
     server = serve(config_file=web_file(tls=None, basic_auth_users={KNOWN[0]: SLOW_HASH}))
-    assert httpx.get(server.url, auth=KNOWN).status_code == 200
+    assert fetch.get(server.url, auth=KNOWN).status_code == 200
     wrong = base64.b64encode(b"prometheus:wrong")
     flood = [connect(server.url) for _ in range(100)]
     for client in flood:
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic " + wrong + b"\r\n\r\n")
 
-    scrapes = [httpx.get(f"{server.url}/metrics", auth=KNOWN).status_code for _ in range(5)]
+    scrapes = [fetch.get(f"{server.url}/metrics", auth=KNOWN).status_code for _ in range(5)]
     busy = [client.receive_response()[:12] for client in flood]
     right = base64.b64encode(f"{KNOWN[0]}:{SECRET}".encode())
     newcomer = connect(server.url, source="127.0.0.2")
@@ -167,16 +167,16 @@ def test_a_changed_password_counts_at_once(
 ) -> None:
     """What was proven against the old hash is worth nothing against the new one."""
     server = serve(config_file=web_file(tls=None, basic_auth_users={KNOWN[0]: QUICK_HASH}))
-    assert httpx.get(server.url, auth=KNOWN).status_code == 200
+    assert fetch.get(server.url, auth=KNOWN).status_code == 200
     changed = bcrypt.hashpw(b"new", bcrypt.gensalt(4)).decode()
     web_file(tls=None, basic_auth_users={KNOWN[0]: changed})
 
     def refused() -> bool:
         server.look()
-        return httpx.get(server.url, auth=KNOWN).status_code == 401
+        return fetch.get(server.url, auth=KNOWN).status_code == 401
 
     deadline.wait_until(refused, 10, "the old password is refused")
-    assert httpx.get(server.url, auth=(KNOWN[0], "new")).status_code == 200
+    assert fetch.get(server.url, auth=(KNOWN[0], "new")).status_code == 200
 
 
 def test_headers_of_the_file(serve: conftest.Serve, web_file: conftest.WebFile) -> None:
@@ -208,10 +208,10 @@ def test_rate_limit(serve: conftest.Serve, web_file: conftest.WebFile) -> None:
     limit = {"interval": "1h", "burst": 2}
     server = serve(config_file=web_file(tls=None, rate_limit=limit))
 
-    codes = [httpx.get(f"{server.url}/metrics").status_code for _ in range(3)]
+    codes = [fetch.get(f"{server.url}/metrics").status_code for _ in range(3)]
 
     assert codes == [200, 200, 429]
-    assert httpx.get(f"{server.url}/-/healthy").status_code == 200
+    assert fetch.get(f"{server.url}/-/healthy").status_code == 200
 
 
 def test_rate_limit_fills_up(serve: conftest.Serve, web_file: conftest.WebFile) -> None:
@@ -232,7 +232,7 @@ def test_no_secret_is_told(
     """Neither passwords nor hashes are in answers or in what is logged."""
     server = serve(config_file=web_file(tls=None, basic_auth_users={KNOWN[0]: QUICK_HASH}))
     texts = [
-        httpx.get(server.url + path, auth=auth).text
+        fetch.get(server.url + path, auth=auth).text
         for path in ("/", "/metrics", "/api/v1/status", "/-/ready")
         for auth in (KNOWN, (KNOWN[0], "guessed-wrong"))
     ]

@@ -6,11 +6,10 @@ import time
 from concurrent import futures
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from celery_sentinel import web
-from tests.servers import deadline
+from tests.servers import deadline, fetch
 
 if TYPE_CHECKING:
     from tests.integration.web import conftest
@@ -118,7 +117,7 @@ def test_flood_of_idle_connections(serve: conftest.Serve, connect: conftest.Conn
     server = serve()
     flood = [connect(server.url) for _ in range(300)]
 
-    response = httpx.get(f"{server.url}/metrics")
+    response = fetch.get(f"{server.url}/metrics")
 
     assert response.status_code == 200
     displaced = 300 + 1 - 256
@@ -187,7 +186,7 @@ def test_slow_reader(
 
     assert server.dropped == {"slow_reader": 1}
     assert len(slow.receive_all()) < len(backend.metrics.body)
-    assert httpx.get(f"{server.url}/-/healthy").status_code == 200
+    assert fetch.get(f"{server.url}/-/healthy").status_code == 200
 
 
 def test_slowest_reader_makes_room(
@@ -201,7 +200,7 @@ def test_slowest_reader_makes_room(
         slow.send(GET)
         assert slow.socket.recv(15) == b"HTTP/1.1 200 OK"
 
-    response = httpx.get(f"{server.url}/metrics", headers={"Accept-Encoding": "identity"})
+    response = fetch.get(f"{server.url}/metrics", headers={"Accept-Encoding": "identity"})
 
     assert len(response.content) == len(backend.metrics.body)
 
@@ -217,7 +216,7 @@ def test_simultaneous_scrapes_share_a_rendering(
         scraper.send(GET)
     assert backend.metrics.rendering.wait(10)
 
-    assert httpx.get(f"{url}/-/healthy").status_code == 200
+    assert fetch.get(f"{url}/-/healthy").status_code == 200
     backend.metrics.may_finish.set()
 
     assert {scraper.receive_response()[:15] for scraper in scrapers} == {b"HTTP/1.1 200 OK"}
@@ -233,7 +232,7 @@ def test_one_rendering_at_a_time(serve: conftest.Serve, backend: conftest.Backen
         for coding in ("gzip", "identity")
     ]
     with futures.ThreadPoolExecutor(len(wishes)) as pool:
-        responses = list(pool.map(lambda headers: httpx.get(url, headers=headers), wishes * 3))
+        responses = list(pool.map(lambda headers: fetch.get(url, headers=headers), wishes * 3))
 
     assert {response.status_code for response in responses} == {200}
     assert backend.metrics.most_at_once == 1
@@ -242,10 +241,10 @@ def test_one_rendering_at_a_time(serve: conftest.Serve, backend: conftest.Backen
 def test_scrapes_after_another_are_fresh(serve: conftest.Serve, backend: conftest.Backend) -> None:
     """Nothing is kept from one scrape to the next."""
     url = f"{serve().url}/metrics"
-    httpx.get(url)
+    fetch.get(url)
     backend.metrics.body = b"celery_broker_up 0\n"
 
-    assert httpx.get(url).text == "celery_broker_up 0\n"
+    assert fetch.get(url).text == "celery_broker_up 0\n"
 
 
 def test_large_declared_body(serve: conftest.Serve, connect: conftest.Connect) -> None:
@@ -267,7 +266,7 @@ def test_large_chunked_body(serve: conftest.Serve, connect: conftest.Connect) ->
 
 def test_small_body_is_thrown_away(serve: conftest.Serve, backend: conftest.Backend) -> None:
     """A body within the cap is no reason to refuse what needs none."""
-    response = httpx.post(f"{serve(lifecycle=True).url}/-/reload", content=b"x" * 4096)
+    response = fetch.post(f"{serve(lifecycle=True).url}/-/reload", content=b"x" * 4096)
 
     assert response.status_code == 200
     assert backend.reloads == 1
@@ -282,7 +281,7 @@ def test_body_cut_off(
     client.send(b"POST /-/reload HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
     client.close()
 
-    assert httpx.get(f"{server.url}/-/healthy").status_code == 200
+    assert fetch.get(f"{server.url}/-/healthy").status_code == 200
     assert backend.reloads == 0
 
 
@@ -307,5 +306,5 @@ def test_unacceptable_request(
     received = client.receive_all()
 
     assert received.startswith(b"HTTP/1.1 400 ") or received == b""
-    assert httpx.get(f"{server.url}/-/healthy").status_code == 200
+    assert fetch.get(f"{server.url}/-/healthy").status_code == 200
     assert capfd.readouterr() == ("", "")

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from celery_sentinel import errors, status, web
+from tests.servers import fetch
 
 if TYPE_CHECKING:
     from tests.integration.web import conftest
@@ -39,7 +40,7 @@ def test_metrics_formats(
     serve: conftest.Serve, accept: str, content_type: str, body: bytes
 ) -> None:
     """Each format comes with its own Content-Type and rendering."""
-    response = httpx.get(f"{serve().url}/metrics", headers={"Accept": accept})
+    response = fetch.get(f"{serve().url}/metrics", headers={"Accept": accept})
 
     assert response.status_code == 200
     assert response.headers["Content-Type"] == content_type
@@ -72,7 +73,7 @@ def test_large_exposition_arrives_whole(serve: conftest.Serve, backend: conftest
     """Ten megabytes, sent in pieces, are the same ten megabytes."""
     backend.metrics.body = b"".join(b"a_total{n=%d} 1\n" % n for n in range(600_000))
 
-    response = httpx.get(f"{serve().url}/metrics", headers={"Accept-Encoding": "identity"})
+    response = fetch.get(f"{serve().url}/metrics", headers={"Accept-Encoding": "identity"})
 
     assert len(response.content) > 9_000_000
     assert response.content == backend.metrics.body
@@ -82,14 +83,14 @@ def test_telemetry_path(serve: conftest.Serve) -> None:
     """Metrics are where the operator wants them and nowhere else; the page links there."""
     url = serve(telemetry_path="/celery/metrics").url
 
-    assert httpx.get(f"{url}/celery/metrics").status_code == 200
-    assert httpx.get(f"{url}/metrics").status_code == 404
-    assert 'href="./celery/metrics"' in httpx.get(url).text
+    assert fetch.get(f"{url}/celery/metrics").status_code == 200
+    assert fetch.get(f"{url}/metrics").status_code == 404
+    assert 'href="./celery/metrics"' in fetch.get(url).text
 
 
 def test_metrics_on_the_root(serve: conftest.Serve) -> None:
     """Who wants metrics on `/` gets metrics and no page."""
-    assert httpx.get(f"{serve(telemetry_path='/').url}/").headers["Content-Type"] == TEXT_0
+    assert fetch.get(f"{serve(telemetry_path='/').url}/").headers["Content-Type"] == TEXT_0
 
 
 @pytest.mark.parametrize(
@@ -153,9 +154,9 @@ def test_probes(
 ) -> None:
     """A probe is 200 while all is well, else 503 with a line for each reason."""
     url = serve().url
-    good = httpx.get(url + path)
+    good = fetch.get(url + path)
     setattr(backend, adjective, web.Health(ok=False, reasons=("broker is down", "no events")))
-    bad = httpx.get(url + path)
+    bad = fetch.get(url + path)
 
     assert (good.status_code, good.text) == (200, f"{adjective}\n")
     assert (bad.status_code, bad.text) == (503, f"not {adjective}\nbroker is down\nno events\n")
@@ -163,7 +164,7 @@ def test_probes(
 
 def test_status(serve: conftest.Serve, backend: conftest.Backend) -> None:
     """The JSON is the status document, whole."""
-    response = httpx.get(f"{serve().url}/api/v1/status")
+    response = fetch.get(f"{serve().url}/api/v1/status")
 
     assert response.headers["Content-Type"] == "application/json"
     assert msgspec.json.decode(response.content, type=status.Status) == backend.status
@@ -175,8 +176,8 @@ def test_hostile_names(serve: conftest.Serve, backend: conftest.Backend) -> None
     backend.status = msgspec.structs.replace(backend.status, notes=notes)
     url = serve().url
 
-    page = httpx.get(url)
-    told = httpx.get(f"{url}/api/v1/status")
+    page = fetch.get(url)
+    told = fetch.get(f"{url}/api/v1/status")
 
     assert "<script" not in page.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
@@ -185,7 +186,7 @@ def test_hostile_names(serve: conftest.Serve, backend: conftest.Backend) -> None
 
 def test_page(serve: conftest.Serve) -> None:
     """The page is HTML under a policy that lets nothing run and nothing load."""
-    response = httpx.get(serve().url)
+    response = fetch.get(serve().url)
 
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     policy = response.headers["Content-Security-Policy"]
@@ -197,9 +198,9 @@ def test_page(serve: conftest.Serve) -> None:
 def test_reload(serve: conftest.Serve, backend: conftest.Backend) -> None:
     """POST reloads and tells the result; a bad configuration is 500 with its reason."""
     url = f"{serve(lifecycle=True).url}/-/reload"
-    good = httpx.post(url)
+    good = fetch.post(url)
     backend.reload_reason = "sentinel.yml:3: events.enabel is unknown"
-    bad = httpx.post(url)
+    bad = fetch.post(url)
 
     assert (good.status_code, good.text) == (200, "The new configuration is in force.\n")
     assert bad.status_code == 500
@@ -209,7 +210,7 @@ def test_reload(serve: conftest.Serve, backend: conftest.Backend) -> None:
 
 def test_reload_is_never_a_get(serve: conftest.Serve, backend: conftest.Backend) -> None:
     """A link, a crawler or a preview cannot reload."""
-    response = httpx.get(f"{serve(lifecycle=True).url}/-/reload")
+    response = fetch.get(f"{serve(lifecycle=True).url}/-/reload")
 
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
     assert backend.reloads == 0
@@ -217,7 +218,7 @@ def test_reload_is_never_a_get(serve: conftest.Serve, backend: conftest.Backend)
 
 def test_reload_is_off(serve: conftest.Serve, backend: conftest.Backend) -> None:
     """Without the permission to reload there is no such path."""
-    assert httpx.post(f"{serve().url}/-/reload").status_code == 404
+    assert fetch.post(f"{serve().url}/-/reload").status_code == 404
     assert backend.reloads == 0
 
 
@@ -226,11 +227,11 @@ def test_hanging_part(serve: conftest.Serve, backend: conftest.Backend) -> None:
     url = serve(bounds=web.Limits(answer_seconds=0.2)).url
     backend.metrics.may_finish.clear()
 
-    response = httpx.get(f"{url}/metrics")
+    response = fetch.get(f"{url}/metrics")
 
     assert response.status_code == 503
     assert "did not answer in time" in response.text
-    assert httpx.get(f"{url}/-/healthy").status_code == 200
+    assert fetch.get(f"{url}/-/healthy").status_code == 200
 
 
 def test_failure_is_told_to_the_log_only(
@@ -240,10 +241,10 @@ def test_failure_is_told_to_the_log_only(
     backend.metrics.failure = RuntimeError("a detail")
     url = f"{serve().url}/metrics"
 
-    broken = httpx.get(url)
+    broken = fetch.get(url)
     backend.metrics.failure = None
 
     assert broken.status_code == 500
     assert "a detail" not in broken.text
     assert "web_request_failed" in capsys.readouterr().out
-    assert httpx.get(url).status_code == 200
+    assert fetch.get(url).status_code == 200

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from celery_sentinel import errors, web
-from tests.servers import deadline
+from tests.servers import deadline, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def test_free_port(serve: conftest.Serve) -> None:
 
     assert server.alive
     assert not server.url.endswith(":0")
-    assert httpx.get(f"{server.url}/metrics").status_code == 200
+    assert fetch.get(f"{server.url}/metrics").status_code == 200
 
 
 def test_several_addresses(serve: conftest.Serve) -> None:
@@ -53,7 +53,7 @@ def test_several_addresses(serve: conftest.Serve) -> None:
     assert len(server.urls) == 2
     assert server.url == server.urls[0]
     assert server.urls[1].startswith("http://127.0.0.2:")
-    assert [httpx.get(f"{url}/metrics").status_code for url in server.urls] == [200, 200]
+    assert [fetch.get(f"{url}/metrics").status_code for url in server.urls] == [200, 200]
 
 
 def test_ipv6(serve: conftest.Serve, has_ipv6: bool) -> None:
@@ -65,7 +65,7 @@ def test_ipv6(serve: conftest.Serve, has_ipv6: bool) -> None:
     server = serve(addresses=[("::1", 0)])
 
     assert server.url.startswith("http://[::1]:")
-    assert httpx.get(f"{server.url}/metrics").status_code == 200
+    assert fetch.get(f"{server.url}/metrics").status_code == 200
 
 
 def test_every_interface(serve: conftest.Serve, has_ipv6: bool) -> None:
@@ -74,7 +74,7 @@ def test_every_interface(serve: conftest.Serve, has_ipv6: bool) -> None:
     port = httpx.URL(server.url).port
     hosts = ["127.0.0.1", "[::1]"] if has_ipv6 else ["127.0.0.1"]
 
-    answers = [httpx.get(f"http://{host}:{port}/metrics").status_code for host in hosts]
+    answers = [fetch.get(f"http://{host}:{port}/metrics").status_code for host in hosts]
 
     assert answers == [200] * len(hosts)
 
@@ -145,7 +145,7 @@ def test_close(serve: conftest.Serve) -> None:
 
     assert not server.alive
     again = serve(addresses=[("127.0.0.1", port)])
-    assert httpx.get(f"{again.url}/metrics").status_code == 200
+    assert fetch.get(f"{again.url}/metrics").status_code == 200
 
 
 def test_close_waits_for_a_scrape(serve: conftest.Serve, backend: conftest.Backend) -> None:
@@ -153,7 +153,7 @@ def test_close_waits_for_a_scrape(serve: conftest.Serve, backend: conftest.Backe
     server = serve(bounds=web.Limits(drain_seconds=5))
     backend.metrics.may_finish.clear()
     with futures.ThreadPoolExecutor(2) as pool:
-        scrape = pool.submit(httpx.get, f"{server.url}/metrics")
+        scrape = pool.submit(fetch.get, f"{server.url}/metrics")
         assert backend.metrics.rendering.wait(10)
         closing = pool.submit(server.close)
         deadline.wait_until(lambda: _refused(server.url), 10, "no new connections")
@@ -184,8 +184,8 @@ def test_close_does_not_wait_for_ever(
 def test_nothing_on_the_terminal(serve: conftest.Serve, capfd: pytest.CaptureFixture[str]) -> None:
     """Starting, serving and stopping write nothing: the daemon has its own log."""
     server = serve()
-    httpx.get(f"{server.url}/metrics")
-    httpx.get(f"{server.url}/nothing")
+    fetch.get(f"{server.url}/metrics")
+    fetch.get(f"{server.url}/nothing")
     server.close()
 
     assert capfd.readouterr() == ("", "")

@@ -10,7 +10,7 @@ import pytest
 
 from celery_sentinel import web
 from tests.integration.web.test_limits import GET, QUICK
-from tests.servers import certificates, deadline
+from tests.servers import certificates, deadline, fetch
 
 if TYPE_CHECKING:
     import pathlib
@@ -27,7 +27,7 @@ def test_scrape(serve: conftest.Serve, web_file: conftest.WebFile, trust: ssl.SS
     server = serve(config_file=web_file())
 
     assert server.url.startswith("https://127.0.0.1:")
-    assert httpx.get(f"{server.url}/metrics", verify=trust).text == "celery_broker_up 1\n"
+    assert fetch.get(f"{server.url}/metrics", verify=trust).text == "celery_broker_up 1\n"
 
 
 def test_plain_http_gets_nothing(
@@ -117,7 +117,7 @@ def test_client_certificates(
     server = serve(config_file=web_file(tls=tls))
 
     try:
-        answer = httpx.get(f"{server.url}/metrics", verify=trust).status_code
+        answer = fetch.get(f"{server.url}/metrics", verify=trust).status_code
     except httpx.TransportError:
         answer = None
 
@@ -169,7 +169,7 @@ def test_a_thousand_slow_handshakes(
         if turn > 250:  # the server has closed their other end already
             flood.pop(0).close()
 
-    fresh = httpx.get(f"{server.url}/metrics", verify=trust)
+    fresh = fetch.get(f"{server.url}/metrics", verify=trust)
     scraper.send(GET)
 
     assert fresh.status_code == 200
@@ -191,7 +191,7 @@ def test_no_farewell_holds_a_place(
         rude.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         assert rude.socket.recv(15) == b"HTTP/1.1 200 OK"
 
-    assert httpx.get(f"{server.url}/metrics", verify=trust).status_code == 200
+    assert fetch.get(f"{server.url}/metrics", verify=trust).status_code == 200
     assert server.dropped == {"displaced": 1}
 
 
@@ -231,7 +231,7 @@ def test_slow_reader(
     deadline.wait_until(lambda: server.dropped, 10, "giving up a slow reader")
 
     assert server.dropped == {"slow_reader": 1}
-    assert httpx.get(f"{server.url}/-/healthy", verify=trust).status_code == 200
+    assert fetch.get(f"{server.url}/-/healthy", verify=trust).status_code == 200
 
 
 def test_close_with_handshakes_under_way(
