@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import labels, records
+from celery_sentinel.fleet import labels
 from celery_sentinel.fleet.series import CLOSED, STARTED
 from celery_sentinel.fleet.worker import State
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from celery_sentinel import readings
-    from celery_sentinel.fleet import losses, queues, tasks, workers
+    from celery_sentinel.fleet import losses, queues, records, tasks, workers
     from celery_sentinel.fleet.worker import Worker
 
 INTERVALS_KEPT = 3
@@ -153,11 +153,11 @@ class Answers:
                 record.state = STARTED
             else:
                 self._records.leave(task.task_id, record, STARTED, now)
-        if record.received is None and record.started is None:
-            record.retries = records.POLLED
         record.seen = now
-        if record.started is None and 0 < (task.started_at or 0.0) < MAX_COUNT:
-            record.started = task.started_at
+        if record.started is None:
+            record.polled = True
+            if 0 < (task.started_at or 0.0) < MAX_COUNT:
+                record.started = task.started_at
         record.worker = worker
         worker.running[task.task_id] = record
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import records, waits
+from celery_sentinel.fleet import waits
 from celery_sentinel.fleet.series import AWAITED, CLOSED, RECEIVED, SENT, STARTED
 
 if TYPE_CHECKING:
     from celery_sentinel import events
-    from celery_sentinel.fleet import places
+    from celery_sentinel.fleet import places, records
     from celery_sentinel.fleet.records import TaskRecord
     from celery_sentinel.fleet.series import TaskSeries
     from celery_sentinel.fleet.worker import Worker
+
+TOLD_WITHIN = 3.0  # seconds; what a worker answers of a start is its guess from another clock
 
 
 class Disorder:
@@ -37,8 +39,8 @@ class Disorder:
         Either its worker's events overtook it, or it announces the next attempt of a retry.
         """
         state = record.state
-        if record.retries == records.POLLED:
-            record.retries = event.retries
+        if record.polled and record.received is None:  # which attempt runs nobody has told
+            record.retries = max(record.retries, event.retries)
         if event.retries > record.retries:
             record.sent = event.timestamp
             if state == AWAITED:
@@ -49,8 +51,8 @@ class Disorder:
         if event.retries < record.retries:
             return
         self._places.correct(record, event, series)
-        if state == RECEIVED:
-            record.sent = event.timestamp
+        if state == RECEIVED or record.polled or (state == CLOSED and record.started is None):
+            record.sent = event.timestamp  # for its task-started, which is still to come
         elif record.started is not None and record.sent is None:
             histogram = record.series.queue_wait
             if histogram is not None:
@@ -75,6 +77,7 @@ class Disorder:
         if record.state == STARTED and record.worker is not None:
             record.worker.running.pop(event.uuid, None)
         record.started = None
+        record.polled = False
         return True
 
     def _is_belated(self, record: TaskRecord, event: events.Event, worker: Worker) -> bool:
@@ -85,11 +88,17 @@ class Disorder:
         started = record.started
         if worker is not record.worker and record.worker is not None:
             return False
-        if event.retries > record.retries if started is None else event.timestamp > started:
+        if record.polled:
+            if started is not None and event.timestamp > started + TOLD_WITHIN:
+                return False
+        elif event.retries > record.retries if started is None else event.timestamp > started:
             return False
         record.received = event.timestamp
-        polled, record.retries = record.retries == records.POLLED, event.retries
+        record.retries = event.retries
+        eta = waits.parse_eta(event.eta)
         histogram = record.series.prefetch_wait
-        if started is not None and histogram is not None and not polled:  # else by its task-started
-            self._waits.observe(histogram, started, event.timestamp, waits.parse_eta(event.eta))
+        if record.polled:
+            record.eta = eta  # for its task-started, by which both waits are observed
+        elif started is not None and histogram is not None:
+            self._waits.observe(histogram, started, event.timestamp, eta)
         return True

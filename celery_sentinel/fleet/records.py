@@ -21,7 +21,6 @@ MAX_FOREIGN_ID_LENGTH = (
 )
 SWEEP_SLICE = 2000
 EVICTION_SHARE = 16
-POLLED = -1
 
 
 class TaskRecord(msgspec.Struct, gc=False):
@@ -30,9 +29,9 @@ class TaskRecord(msgspec.Struct, gc=False):
     Outside the garbage collector, as there are hundreds of thousands; every cycle it is in
     goes through ``Worker.running`` and is undone when the record closes. ``sent``, ``eta``,
     ``received`` and ``started`` are epoch seconds of the senders' clocks, for the newest
-    attempt; ``seen`` is our monotonic clock. ``retries`` is POLLED while only its worker's answer
-    to a poll has told that it runs. ``unclosed`` counts earlier attempts whose
-    ``task-retried`` is still to come.
+    attempt; ``seen`` is our monotonic clock. ``unclosed`` counts earlier attempts whose
+    ``task-retried`` is still to come. ``polled`` says that only its worker's answer to a poll has
+    told of the start, so that its events may be still to come, the waits with them.
     """
 
     series: TaskSeries
@@ -45,6 +44,7 @@ class TaskRecord(msgspec.Struct, gc=False):
     eta: float | None = None
     received: float | None = None
     started: float | None = None
+    polled: bool = False
 
 
 class RecordTable:
@@ -85,6 +85,7 @@ class RecordTable:
             record.worker.running.pop(uuid, None)
         record.state = state
         record.seen = now
+        record.polled = False
 
     def close(self, uuid: str, record: TaskRecord, now: float) -> None:
         """End a record; it stays for its time of grace."""

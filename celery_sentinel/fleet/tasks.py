@@ -158,7 +158,6 @@ class Tracker:
         if state != CLOSED:
             if state == STARTED and record.worker is not None:
                 record.worker.running.pop(uuid, None)  # started again, elsewhere perhaps
-                record.retries = max(0, record.retries)
             in_flight = series.in_flight
             in_flight[state] -= 1
             in_flight[STARTED] += 1
@@ -166,8 +165,9 @@ class Tracker:
             record.seen = self.now
             record.worker = worker
             worker.running[uuid] = record
-        elif record.started is not None:
+        elif record.started is not None and not record.polled:
             return
+        record.polled = False
         record.started = at = event.timestamp
         eta = record.eta
         if record.sent is not None:

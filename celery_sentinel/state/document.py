@@ -120,6 +120,7 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     eta: float | None = None
     received: float | None = None
     started: float | None = None
+    polled: bool = False
 
 
 OVERFLOWED = -1

@@ -162,7 +162,7 @@ class Restoration:
             return
         record = records.TaskRecord(
             one, by, row.state, seen, row.retries, row.unclosed,
-            row.sent, row.eta, row.received, row.started,
+            row.sent, row.eta, row.received, row.started, row.polled,
         )  # fmt: skip
         table.by_id[row.uuid] = record
         if row.state != CLOSED:

@@ -110,6 +110,7 @@ class Snapshot:
                                 record.eta,
                                 record.received,
                                 record.started,
+                                record.polled,
                             )
                         )
             yield self._encoded()

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 class Prometheus(server.Server):
     """prometheus on a free loopback port; ``interval`` is that of scrapes and evaluations, in s.
 

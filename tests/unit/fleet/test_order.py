@@ -112,6 +112,17 @@ def test_given_succeeded_before_started_then_the_task_stays_closed_and_its_wait_
     assert play.distribution(catalogue.TASK_QUEUE_WAIT, *WHERE) == (1, 3.0)
 
 
+def test_given_succeeded_then_sent_before_started_then_both_waits_count(play: Stage) -> None:
+    """An end that overtook its start is followed by the task-sent, and then by the start."""
+    play.received(at=1)
+    play.ended(at=5)
+    play.sent(at=0)
+    play.started(at=3)
+    assert play.distribution(catalogue.TASK_QUEUE_WAIT, *WHERE) == (1, 3.0)
+    assert play.distribution(catalogue.TASK_PREFETCH_WAIT, QUEUE) == (1, 2.0)
+    assert in_flight(play) == {"sent": 0, "received": 0, "started": 0}
+
+
 def test_given_a_late_first_receipt_when_the_retry_is_known_then_nothing_was_redelivered(
     play: Stage,
 ) -> None:
