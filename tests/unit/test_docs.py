@@ -103,7 +103,7 @@ def test_the_config_page_is_what_its_script_writes() -> None:
 
 def test_every_setting_has_a_meaning() -> None:
     """No key of the schema goes unexplained, and no explanation has lost its key."""
-    assert sorted(config_page.MEANINGS) == sorted(config_page.keys())
+    assert sorted(config_page.config_meanings.MEANINGS) == sorted(config_page.keys())
 
 
 def example_of_the_page() -> str:

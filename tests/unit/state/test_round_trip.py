@@ -8,7 +8,7 @@ from celery_sentinel import catalogue, events, readings
 from celery_sentinel.config import schema
 from celery_sentinel.fleet import series
 from celery_sentinel.fleet.worker import State
-from tests.unit.fleet import stage, test_invariants, test_losses
+from tests.unit.fleet import accounts, stage, test_invariants
 from tests.unit.state import restarts
 
 
@@ -140,15 +140,15 @@ def test_a_process_goes_on_where_it_was() -> None:
 def test_the_account_of_a_process_goes_on() -> None:
     """What was started while we were away is missed, as the worker's own count tells."""
     play = stage.Stage()
-    process = test_losses.Process(play)
+    process = accounts.Process(play)
     for _ in range(5):
         process.run()
         process.beat()
         process.answer()
     new = restarts.restarted(play, away=20)
-    balance = play.worker().ledgers[test_losses.PID].balance()
+    balance = play.worker().ledgers[accounts.PID].balance()
     assert balance is not None
-    assert new.worker().ledgers[test_losses.PID].balance() == balance
+    assert new.worker().ledgers[accounts.PID].balance() == balance
     process.stage = new
     process.run(3, heard=False)
     for _ in range(8):
