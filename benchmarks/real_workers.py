@@ -11,7 +11,11 @@ from benchmarks import arena, measure, peers, table
 from tests.servers import deadline, producer, worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.settings import Settings
+
+    Kind = Callable[[Path, str], peers.Contestant]
 
 ENTERED = (
     peers.Sentinel,
@@ -29,19 +33,9 @@ def run(settings: Settings, *, foreign: bool = True) -> list[arena.Result]:
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(arena.broker("redis"))
         entered = [one for one in ENTERED if foreign or not one.foreign]
-        listening = []
-        for kind in entered:
-            one = kind(_home(stack), server.url)
-            one.start()
-            stack.callback(one.close)
-            listening.append(one)
+        listening = [_listener(stack, kind, server.url) for kind in entered]
         sending = stack.enter_context(producer.Producer(server.url))
-        crew = [
-            stack.enter_context(
-                contextlib.closing(worker.CeleryWorker(_home(stack), server.url, name=f"w{number}"))
-            )
-            for number in range(_WORKERS)
-        ]
+        crew = [_worker(stack, server.url, f"w{number}") for number in range(_WORKERS)]
         for hand in crew:
             hand.start()
         # Workers ask each other (gossip) in patterns of their own.
@@ -67,6 +61,18 @@ def run(settings: Settings, *, foreign: bool = True) -> list[arena.Result]:
             arena.Result(one.label, told, one.counted() - had, cpu, rss, judged=one.judged)
             for one, had, cpu, rss in zip(listening, counted, used, peak, strict=True)
         ]
+
+
+def _listener(stack: contextlib.ExitStack, kind: Kind, url: str) -> peers.Contestant:
+    one = kind(_home(stack), url)
+    one.start()
+    stack.callback(one.close)
+    return one
+
+
+def _worker(stack: contextlib.ExitStack, url: str, name: str) -> worker.CeleryWorker:
+    one = worker.CeleryWorker(_home(stack), url, name=name)
+    return stack.enter_context(contextlib.closing(one))
 
 
 def _home(stack: contextlib.ExitStack) -> Path:

@@ -61,7 +61,7 @@ def run(config: schema.Config, *, load: Callable[[], schema.Config]) -> int:
         stopping.set()
 
     def hang_up(_number: int, _frame: FrameType | None) -> None:
-        daemon.reload_requested.set()
+        daemon.reloader.requested.set()
 
     for number, handler in (
         (signal.SIGTERM, stop),
@@ -85,17 +85,20 @@ class Daemon:
     """All parts of one process, each built once."""
 
     def __init__(self, config: schema.Config, load: Callable[[], schema.Config]) -> None:
-        self.reload_requested = threading.Event()
-        self._config = config
-        self._load = load
+        self._settings = config.web
         self._log = logs.get(__name__)
         self._started = time.time()
-        self._reload_lock = threading.Lock()
-        self._reload_ok, self._reloaded_at = True, self._started
         decoder = wire.Decoder()
         self._connection = _connection_of(config, decoder)
         self._scrubber = redaction.Scrubber.of(config)
         self._supervisor = supervision.Supervisor(os.environ, failed=self._not_told)
+        self.reloader = reloading.Reloader(
+            config,
+            load,
+            scrub=self._scrubber.scrub,
+            take_over=self._take_over,
+            around=self._supervisor.told_of_reload,
+        )
         self._keeper, self._fleet = keeper.opened(config, self._connection)
         self._compat = config.metrics.compat
         self._receiver = receiver.Receiver(
@@ -104,7 +107,19 @@ class Daemon:
             connection=self._connection,
             scrub=self._scrubber.scrub,
         )
-        self._worker_poll = workers_poll.WorkerPoll(
+        self._worker_poll = self._poll_of_workers(config)
+        self._results: backend.Backend | None = None
+        self._loops = [self._loop_of(question) for question in self._questions(config)]
+        self._exposition = exposition.Exposition(
+            self._families, extra=process_metrics.renderer(), hold=config.metrics.zero_born_hold
+        )
+        if self._keeper is not None:
+            self._exposition.before, self._exposition.keep = self._keeper.before, self._keeper.keep
+        self._threads = list(self._parts())
+        self._web: web.WebServer | None = None
+
+    def _poll_of_workers(self, config: schema.Config) -> workers_poll.WorkerPoll:
+        return workers_poll.WorkerPoll(
             control.Control(config),
             self._fleet,
             self._connection,
@@ -112,30 +127,6 @@ class Daemon:
             timeout=config.polling.timeout,
             enable=config.events.enable,
         )
-        self._results: backend.Backend | None = None
-        self._loops = [
-            loop.Loop(
-                question,
-                fleet=self._fleet,
-                connection=self._connection,
-                scrub=self._scrubber.scrub,
-            )
-            for question in self._questions(config)
-        ]
-        self._exposition = exposition.Exposition(
-            self._families, extra=process_metrics.renderer(), hold=config.metrics.zero_born_hold
-        )
-        self._threads = [
-            threading.Thread(target=self._receiver.run, name="receiver", daemon=True),
-            *(
-                threading.Thread(target=one.run, name=f"poll-{one.name}", daemon=True)
-                for one in self._loops
-            ),
-        ]
-        if self._keeper is not None:
-            self._exposition.before, self._exposition.keep = self._keeper.before, self._keeper.keep
-            self._threads.append(self._keeper.thread)
-        self._web: web.WebServer | None = None
 
     def _questions(self, config: schema.Config) -> Iterator[loop.Question]:
         """Yield what is asked, each in a thread of its own."""
@@ -148,9 +139,25 @@ class Daemon:
             self._results = backend.Backend(asked.transport)
             yield backend_poll.BackendPoll(asked, self._results)
 
+    def _loop_of(self, question: loop.Question) -> loop.Loop:
+        return loop.Loop(
+            question,
+            fleet=self._fleet,
+            connection=self._connection,
+            scrub=self._scrubber.scrub,
+        )
+
+    def _parts(self) -> Iterator[threading.Thread]:
+        """Yield the threads, none of which may die."""
+        yield threading.Thread(target=self._receiver.run, name="receiver", daemon=True)
+        for one in self._loops:
+            yield threading.Thread(target=one.run, name=f"poll-{one.name}", daemon=True)
+        if self._keeper is not None:
+            yield self._keeper.thread
+
     def start(self) -> None:
         """Listen first, so that a port in use ends the process before it connects anywhere."""
-        settings = self._config.web
+        settings = self._settings
         self._web = web.start(
             addresses=[addresses.parse(text) for text in settings.listen_address],
             telemetry_path=settings.telemetry_path,
@@ -158,7 +165,7 @@ class Daemon:
             status=self._status,
             healthy=self._healthy,
             ready=self._ready,
-            reload=self.reload if settings.enable_lifecycle else None,
+            reload=self.reloader.reload if settings.enable_lifecycle else None,
             config_file=settings.config_file,
         )
         for url in self._web.urls:
@@ -178,9 +185,7 @@ class Daemon:
                 raise errors.SentinelError(f"the {thread.name} thread has died; see the log above")
         if self._web is not None:
             self._web.look()
-        if self.reload_requested.is_set():
-            self.reload_requested.clear()
-            self.reload()
+        self.reloader.look()
         if self._fleet.failures != self._connection.failures["fleet"]:
             self._connection.failures["fleet"] = self._fleet.failures
             self._log.error("event_not_applied", exc_info=self._fleet.last_failure)
@@ -190,7 +195,7 @@ class Daemon:
         """Tell the supervisor what /-/ready says, and that the receiver's loop turns if it does."""
         now = time.monotonic()
         self._supervisor.feed(self._receiver.beat, now)
-        self._supervisor.tell(health.in_words(self._ready(), reloaded=self._reload_ok), now)
+        self._supervisor.tell(health.in_words(self._ready(), reloaded=self.reloader.succeeded), now)
 
     def _not_told(self) -> None:
         self._connection.failures["supervisor"] += 1
@@ -213,32 +218,13 @@ class Daemon:
             self._keeper.finish(exact=not any(thread.is_alive() for thread in self._threads))
         self._log.info("stopped")
 
-    def reload(self) -> str | None:
-        """Load the configuration and take over what may change; return why not, if not."""
-        with self._reload_lock, self._supervisor.told_of_reload():
-            try:
-                config = self._load()
-            except errors.ConfigError as error:
-                self._reload_ok = False
-                text = self._scrubber.scrub(str(error))
-                self._log.error("reload_failed", error=text)
-                return text
-            self._take_over(config)
-            self._reload_ok, self._reloaded_at = True, time.time()
-            return None
-
     def _take_over(self, config: schema.Config) -> None:
-        old = self._config
+        """Bring a configuration into effect, as far as that is possible while running."""
         logs.configure(config.log, self._scrubber)
         self._fleet.reconfigure(config)
         self._exposition.hold = config.metrics.zero_born_hold
         self._compat = config.metrics.compat
         self._worker_poll.enable = config.events.enable
-        self._config = config
-        waiting = reloading.needs_restart(old, config)
-        if waiting:
-            self._log.warning("reload_incomplete", needs_restart=waiting)
-        self._log.info("reloaded")
 
     # --- what the web server asks --------------------------------------------------------
 
@@ -252,8 +238,7 @@ class Daemon:
         yield samples.family(catalogue.BUILD_INFO, [(_BUILD, 1)])
         yield samples.single(catalogue.SERIES, self._exposition.series)
         yield samples.single(catalogue.RENDER_DURATION, self._exposition.duration)
-        yield samples.single(catalogue.RELOAD_SUCCESSFUL, int(self._reload_ok))
-        yield samples.single(catalogue.RELOAD_TIMESTAMP, self._reloaded_at)
+        yield from self.reloader.families()
         if self._keeper is not None:
             yield from self._keeper.families()
         yield from self._web.families() if self._web else ()

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import glob
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from celery_sentinel.config import schema
 from celery_sentinel.fleet import (
     answers,
     backlog,
-    exceptions,
+    closing,
     labels,
     lock,
     losses,
     objectives,
     polls,
-    queues,
-    records,
-    series,
     silence,
+    tables,
     tasks,
     wedge,
     workers,
@@ -29,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from celery_sentinel import events, readings
+    from celery_sentinel.config import schema
     from celery_sentinel.fleet.worker import Worker
 
 STALL = 5.0  # seconds between two calls after which it is we who were asleep
@@ -58,8 +55,10 @@ class Fleet:
         self.last_failure: Exception | None = None
         self.last_event_at: float | None = None
         self.silence = silence.Silence()
-        self.queues = _queue_table(config)
-        self.series = _series_table(config)
+        self.queues = tables.queue_table(config)
+        self.series = tables.series_table(config)
+        self.records = tables.record_table(config)
+        self.closer = closing.Closer(self.records)
         audit = losses.Losses(self.series, poll_interval=config.polling.workers)
         self.workers = workers.WorkerTable(
             limit=config.metrics.limits.workers,
@@ -69,27 +68,17 @@ class Fleet:
             on_idle=self._idle,
             on_left=self._left,
         )
-        self.records = records.RecordTable(
-            limit=config.tasks.max_records, ttl=config.tasks.ttl, grace=config.tasks.grace
-        )
         self.tracker = tasks.Tracker(
             series=self.series,
             worker_table=self.workers,
             queue_table=self.queues,
-            classifier=_classifier(config),
+            classifier=tables.classifier(config),
             record_table=self.records,
         )
         self.backlog = backlog.Backlog(
             queue_table=self.queues, record_table=self.records, interval=config.polling.queues
         )
-        self.answers = answers.Answers(
-            worker_table=self.workers,
-            queue_table=self.queues,
-            record_table=self.records,
-            tracker=self.tracker,
-            audit=audit,
-            interval=config.polling.workers,
-        )
+        self.answers = self._answers(config, audit)
         self.polls: dict[str, polls.Poll] = {}
         self.objectives = self._objectives(config)
         self._wedged_after = float(config.workers.wedged_after)
@@ -97,6 +86,16 @@ class Fleet:
         self._wall = 0.0
         self._last_tick: float | None = None
         self._kinds = {name: _Kind(handler) for name, handler in self._handlers().items()}
+
+    def _answers(self, config: schema.Config, audit: losses.Losses) -> answers.Answers:
+        return answers.Answers(
+            worker_table=self.workers,
+            queue_table=self.queues,
+            record_table=self.records,
+            tracker=self.tracker,
+            audit=audit,
+            interval=config.polling.workers,
+        )
 
     def _handlers(self) -> dict[str, Callable[[events.Event], None]]:
         return {
@@ -225,13 +224,13 @@ class Fleet:
         """Take over what can change while running: queue names, categories, objectives."""
         with self.lock:
             self.queues.configure(
-                watch=_watched(config),
-                ignore=_ignored(config),
+                watch=tables.watched(config),
+                ignore=tables.ignored(config),
                 dead_letter=config.queues.dead_letter,
             )
             self._forget_queues_after = float(config.queues.forget_after)
             self._wedged_after = float(config.workers.wedged_after)
-            self.tracker.classifier = _classifier(config)
+            self.tracker.classifier = tables.classifier(config)
             self.objectives = self._objectives(config)
 
     def _heartbeat(self, event: events.Event) -> None:
@@ -244,51 +243,10 @@ class Fleet:
         self.workers.offline(event, self.tracker.now)
 
     def _lost(self, worker: Worker) -> None:
-        self.tracker.lose(worker)
+        self.closer.lose(worker, self.tracker.now)
 
     def _idle(self, worker: Worker, before: float) -> None:
-        self.tracker.close_unheard(worker, before)
+        self.closer.close_idle(worker, before, self.tracker.now)
 
     def _left(self, worker: Worker) -> None:
-        self.tracker.close_left(worker)
-
-
-def _ignored(config: schema.Config) -> tuple[str, ...]:
-    """Return the globs of queues to leave out, our own event queue and those like it included."""
-    return (*config.queues.ignore, f"{glob.escape(config.events.queue_prefix)}.*")
-
-
-def _watched(config: schema.Config) -> tuple[str, ...]:
-    """Return the queues known from the start: who sets an objective wants it measured."""
-    return (*config.queues.watch, *objectives.queues_named(config))
-
-
-def _queue_table(config: schema.Config) -> queues.QueueTable:
-    return queues.QueueTable(
-        limit=config.metrics.limits.queues,
-        watch=_watched(config),
-        ignore=_ignored(config),
-        dead_letter=config.queues.dead_letter,
-    )
-
-
-def _classifier(config: schema.Config) -> exceptions.Classifier:
-    return exceptions.Classifier((rule.match, rule.category) for rule in config.tasks.categories)
-
-
-def _series_table(config: schema.Config) -> series.SeriesTable:
-    limits, settings = config.metrics.limits, config.tasks
-    rules = [
-        series.BucketRule(rule.match, rule.runtime, rule.queue_wait)
-        for rule in (*settings.buckets, schema.TaskBuckets())
-    ]
-    return series.SeriesTable(
-        names=limits.names,
-        queues=limits.queues,
-        hostnames=limits.workers,
-        exceptions=limits.exceptions,
-        series=limits.series,
-        rules=rules,
-        prefetch_bounds=settings.prefetch_buckets,
-        by_hostname="hostname" in settings.labels,
-    )
+        self.closer.close_left(worker, self.tracker.now)

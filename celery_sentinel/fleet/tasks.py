@@ -258,32 +258,6 @@ class Tracker:
 
     # --- what workers tell ---------------------------------------------------------------
 
-    def lose(self, worker: Worker) -> None:
-        """Close what ran on a worker that was declared dead: lost."""
-        for uuid, record in list(worker.running.items()):
-            record.series.lost["worker_lost"] += 1
-            self._records.close(uuid, record, self.now)
-        worker.running.clear()
-
-    def close_unheard(self, worker: Worker, before: float) -> None:
-        """Close what was started before ``before`` (monotonic) on a worker that has been idle.
-
-        A task that ends in ``Ignore`` has no closing event.
-        """
-        for uuid, record in list(worker.running.items()):
-            if record.seen < before:
-                self._records.close(uuid, record, self.now)
-
-    def close_left(self, worker: Worker) -> None:
-        """Close what a worker that ran nothing when it said goodbye had started by then.
-
-        What it began after that, from what it had taken in advance, still runs.
-        """
-        left_at = worker.offline_at
-        for uuid, record in list(worker.running.items()):
-            if left_at is not None and record.started is not None and record.started <= left_at:
-                self._records.close(uuid, record, self.now)
-
     def series_of_active(self, task: readings.ActiveTask, worker: Worker) -> TaskSeries:
         """Return the series of a task that a worker says it runs and no event told of."""
         return self._places.active(task, worker)

@@ -109,15 +109,21 @@ class Keeper:
         self._store.tidy()
         self._log.info(
             "state_restored",
-            file=str(self._store.path),
-            tasks=len(fleet.records.by_id),
-            workers=len(fleet.workers.by_hostname),
+            **self._account(),
             away_seconds=round(restoration.away, 3),
             clock_set_back=wall < head.wall,
             exact=head.final,
             took_seconds=round(time.perf_counter() - begun, 3),
         )
         return True
+
+    def _account(self) -> dict[str, str | int]:
+        """Return what was read from where, for the log."""
+        return {
+            "file": str(self._store.path),
+            "tasks": len(self.fleet.records.by_id),
+            "workers": len(self.fleet.workers.by_hostname),
+        }
 
     def _refuse(self, reason: str) -> bool:
         aside = self._store.set_aside()

@@ -172,7 +172,19 @@ def roster(*which: str) -> table.Panel:
         promql.by("min", "hostname", promql.folded("celery_worker_responding", *which)),
         promql.by("max", "hostname, version, pool", info),
     ]
-    columns = [
+    return tables.rows(
+        "All workers",
+        "What is known of each. Task events off: its tasks are in no number, start it with -E or "
+        "see the runbook of CeleryWorkerEventsDisabled.",
+        asked,
+        _columns(),
+        first="Active",
+        span=16,
+    )
+
+
+def _columns() -> list[tables.Column]:
+    return [
         tables.Column(field="hostname", title="Worker", link=links.of_cell("hostname"), width=180),
         tables.Column(field="Value #A", title="State", words=_STATES, width=90),
         tables.Column(field="Value #B", title="Active", unit="short", width=80),
@@ -193,15 +205,6 @@ def roster(*which: str) -> table.Panel:
             width=90,
         ),
     ]
-    return tables.rows(
-        "All workers",
-        "What is known of each. Task events off: its tasks are in no number, start it with -E or "
-        "see the runbook of CeleryWorkerEventsDisabled.",
-        asked,
-        columns,
-        first="Active",
-        span=16,
-    )
 
 
 def silent(*which: str) -> table.Panel:

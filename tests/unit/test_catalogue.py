@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from celery_sentinel import catalogue, daemon
+from celery_sentinel import catalogue, daemon, reloading
 from celery_sentinel.web import figures
 from tests.unit.exposition import everything, parsing
 
@@ -101,7 +101,7 @@ def test_given_a_fleet_to_which_everything_happened_then_every_metric_shows() ->
 
 def test_given_the_daemons_own_metrics_then_the_daemon_exposes_them() -> None:
     """What no collector yields is in the daemon's families."""
-    source = inspect.getsource(daemon)
+    source = inspect.getsource(daemon) + inspect.getsource(reloading)
     assert [name for name in everything.DAEMONS if f"catalogue.{name}," not in source] == []
     source = inspect.getsource(figures)
     assert [name for name in everything.SERVERS if f"catalogue.{name}," not in source] == []

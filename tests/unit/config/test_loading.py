@@ -13,6 +13,24 @@ from celery_sentinel.config import loading, schema
 if TYPE_CHECKING:
     import pathlib
 
+EVERY_SECTION = """
+broker:
+  url: sentinel://:pw@one:26379;sentinel://:pw@two:26379
+  transport_options: {master_name: mymaster, priority_steps: [0, 3], sep: ':'}
+web: {listen_address: ["127.0.0.1:0", "[::1]:0"], telemetry_path: /m/etrics}
+log: {level: debug, format: json}
+events: {enable: false, exchange: ev, queue_prefix: p, queue_ttl: 90, queue_max_bytes: 10}
+queues: {watch: [no, "1"], ignore: [], dead_letter: [dead]}
+metrics: {compat: true, zero_born_hold: 0, limits: {names: 5}}
+tasks:
+  labels: [hostname]
+  ttl: 7d
+  grace: 1.5m
+  buckets: [{match: "a.*", runtime: [1, 2.5], queue_wait: []}]
+  categories: [{match: "Http*", category: upstream}]
+workers: {forget_after: 1h}
+"""
+
 
 @pytest.fixture
 def file(tmp_path: pathlib.Path) -> pathlib.Path:
@@ -36,25 +54,7 @@ def test_an_empty_file_means_defaults(file: pathlib.Path, text: str) -> None:
 
 def test_every_section_of_the_file_is_read(file: pathlib.Path) -> None:
     """What stands in the file is what the config holds, and the rest stays default."""
-    file.write_text(
-        """
-        broker:
-          url: sentinel://:pw@one:26379;sentinel://:pw@two:26379
-          transport_options: {master_name: mymaster, priority_steps: [0, 3], sep: ':'}
-        web: {listen_address: ["127.0.0.1:0", "[::1]:0"], telemetry_path: /m/etrics}
-        log: {level: debug, format: json}
-        events: {enable: false, exchange: ev, queue_prefix: p, queue_ttl: 90, queue_max_bytes: 10}
-        queues: {watch: [no, "1"], ignore: [], dead_letter: [dead]}
-        metrics: {compat: true, zero_born_hold: 0, limits: {names: 5}}
-        tasks:
-          labels: [hostname]
-          ttl: 7d
-          grace: 1.5m
-          buckets: [{match: "a.*", runtime: [1, 2.5], queue_wait: []}]
-          categories: [{match: "Http*", category: upstream}]
-        workers: {forget_after: 1h}
-        """
-    )
+    file.write_text(EVERY_SECTION)
     assert loading.load(str(file), overrides={}) == schema.Config(
         broker=schema.Broker(
             url="sentinel://:pw@one:26379;sentinel://:pw@two:26379",

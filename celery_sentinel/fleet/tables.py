@@ -1,0 +1,58 @@
+"""Makes the parts of the model as the configuration wants them."""
+
+from __future__ import annotations
+
+import glob
+
+from celery_sentinel.config import schema
+from celery_sentinel.fleet import exceptions, objectives, queues, records, series
+
+
+def ignored(config: schema.Config) -> tuple[str, ...]:
+    """Return the globs of queues to leave out, our own event queue and those like it included."""
+    return (*config.queues.ignore, f"{glob.escape(config.events.queue_prefix)}.*")
+
+
+def watched(config: schema.Config) -> tuple[str, ...]:
+    """Return the queues known from the start: who sets an objective wants it measured."""
+    return (*config.queues.watch, *objectives.queues_named(config))
+
+
+def queue_table(config: schema.Config) -> queues.QueueTable:
+    """Return the table of queues, those of the configuration in it."""
+    return queues.QueueTable(
+        limit=config.metrics.limits.queues,
+        watch=watched(config),
+        ignore=ignored(config),
+        dead_letter=config.queues.dead_letter,
+    )
+
+
+def classifier(config: schema.Config) -> exceptions.Classifier:
+    """Return what sorts exceptions, the rules of the configuration first."""
+    return exceptions.Classifier((rule.match, rule.category) for rule in config.tasks.categories)
+
+
+def series_table(config: schema.Config) -> series.SeriesTable:
+    """Return the table of series; its last rule gives the default buckets."""
+    limits, settings = config.metrics.limits, config.tasks
+    rules = [
+        series.BucketRule(rule.match, rule.runtime, rule.queue_wait)
+        for rule in (*settings.buckets, schema.TaskBuckets())
+    ]
+    return series.SeriesTable(
+        names=limits.names,
+        queues=limits.queues,
+        hostnames=limits.workers,
+        exceptions=limits.exceptions,
+        series=limits.series,
+        rules=rules,
+        prefetch_bounds=settings.prefetch_buckets,
+        by_hostname="hostname" in settings.labels,
+    )
+
+
+def record_table(config: schema.Config) -> records.RecordTable:
+    """Return the table of open and just ended tasks."""
+    settings = config.tasks
+    return records.RecordTable(limit=settings.max_records, ttl=settings.ttl, grace=settings.grace)
