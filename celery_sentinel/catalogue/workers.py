@@ -50,6 +50,13 @@ WORKER_RESTARTS = _worker(
     zero_born=True,
     source="worker-online, worker-heartbeat",
 )
+WORKER_CRASHES = _worker(
+    type="counter",
+    name="celery_worker_crashes_total",
+    help="Those of the restarts before which the worker was heard and said no goodbye.",
+    zero_born=True,
+    source="worker-online, worker-heartbeat",
+)
 WORKER_LOST = _worker(
     type="counter",
     name="celery_worker_lost_total",

@@ -37,6 +37,7 @@ def _add(worker: Worker, gathered: Gathered) -> None:
     if worker.state in {State.UP, State.LOST}:
         gathered[catalogue.WORKER_UP].append((hostname, int(worker.state is State.UP)))
         gathered[catalogue.WORKER_RESTARTS].append((hostname, worker.restarts))
+        gathered[catalogue.WORKER_CRASHES].append((hostname, worker.crashes))
     for metric, value in (
         (catalogue.WORKER_LAST_HEARTBEAT, worker.heartbeat_at),
         (catalogue.WORKER_TASKS_ACTIVE, worker.active),

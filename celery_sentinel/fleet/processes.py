@@ -27,7 +27,7 @@ class Processes:
         self._losses = audit
         self._on_end = on_end
 
-    def note_pid(self, worker: Worker, event: events.Event) -> None:
+    def note_pid(self, worker: Worker, event: events.Event, *, resubscribed_at: float) -> None:
         """Tell a restart (a new pid) from two workers that share a node name (pids alternate)."""
         pid = event.pid
         if pid is None or pid == worker.pid or not 0 <= pid < MAX_COUNT:
@@ -37,11 +37,21 @@ class Processes:
         elif worker.pid is None:
             worker.processed_by_pid[pid] = 0
         else:
-            self.restarted(worker, pid)
+            self.restarted(worker, pid, resubscribed_at=resubscribed_at)
         worker.pid = pid
         worker.skews.clear()
 
-    def restarted(self, worker: Worker, pid: int | None) -> None:
+    def restarted(self, worker: Worker, pid: int | None, *, resubscribed_at: float) -> None:
+        """Note a restart that the first event of the new process tells.
+
+        A crash is one before which we heard the old process, to its end, and no goodbye: a goodbye
+        may have been missed where our stream has broken since, until ``resubscribed_at``.
+        """
+        heard_on = worker.state is State.UP and worker.heard >= resubscribed_at
+        worker.crashes += heard_on or worker.state is State.LOST
+        self._begin(worker, pid)
+
+    def _begin(self, worker: Worker, pid: int | None) -> None:
         """Begin the count of a new process; when it started, only its worker-online can tell."""
         worker.restarts += 1
         self._losses.end(worker, worker.pid)
@@ -66,7 +76,7 @@ class Processes:
         alternate, and the next will be high again.
         """
         if worker.fell_back and not worker.duplicate:
-            self.restarted(worker, worker.pid)
+            self._begin(worker, worker.pid)  # its hello was missed, so a goodbye may have been
             return True
         worker.fell_back = True
         return False

@@ -34,6 +34,7 @@ class Worker:
         "announced_at",
         "answered_at",
         "concurrency",
+        "crashes",
         "duplicate",
         "events_enabled",
         "fell_back",
@@ -98,6 +99,7 @@ class Worker:
         self.sw_ver: str | None = None
         self.sw_sys: str | None = None
         self.restarts = 0
+        self.crashes = 0  # those of the restarts before which the process said no goodbye
         self.duplicate = False  # two processes use its name at once
         self.fell_back = False  # its last heartbeat counted fewer tasks than one before
         self.events_enabled: bool | None = None

@@ -74,7 +74,7 @@ class WorkerTable:
         worker = self.find(event.hostname)
         if worker is self.overflowed or not self._newest(worker, event):
             return
-        self._processes.note_pid(worker, event)
+        self._processes.note_pid(worker, event, resubscribed_at=self._resubscribed_at)
         self._heard(worker, event, now, wall)
         if event.processed is None:
             return  # the answer to the control command ``heartbeat``: it says no more than "alive"
@@ -88,8 +88,9 @@ class WorkerTable:
             return
         before = worker.processed_by_pid.get(event.pid)
         if before is not None and event.processed is not None and event.processed < before:
-            self._processes.restarted(worker, event.pid)  # a container, where pids are few
-        self._processes.note_pid(worker, event)
+            # A container, where pids are few.
+            self._processes.restarted(worker, event.pid, resubscribed_at=self._resubscribed_at)
+        self._processes.note_pid(worker, event, resubscribed_at=self._resubscribed_at)
         worker.announced_at = event.timestamp
         if not event.processed:  # else it has been there all along and found its broker again
             worker.started_at = event.timestamp or wall

@@ -104,6 +104,7 @@ class Worker(msgspec.Struct, omit_defaults=True, kw_only=True):
     prefetch_count: Natural | None = None
     max_rss_bytes: Natural | None = None
     queues: tuple[str, ...] | None = None
+    crashes: Natural = 0
 
 
 class Record(msgspec.Struct, array_like=True, gc=False):

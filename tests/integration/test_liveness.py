@@ -117,13 +117,13 @@ def test_a_frozen_worker_is_down_and_comes_back(
     assert daemon.total(sentinel.scrape(), "celery_worker_restarts_total") == 0
 
 
-def test_a_restarted_worker_is_a_restart_and_its_work_adds_up(
+def test_a_restarted_worker_is_a_restart_and_a_killed_one_a_crash(
     redis_server: redis.RedisServer,
     watch: Callable[..., daemon.Daemon],
     start_worker: conftest.StartWorker,
     make_producer: conftest.MakeProducer,
 ) -> None:
-    """Under the same node name a new process is counted, and processed goes on from before."""
+    """Under one node name new processes are counted, and processed goes on from before."""
     sentinel = watch(redis_server.url)
     working = start_worker(redis_server.url)
     sending = make_producer(redis_server.url)
@@ -135,7 +135,17 @@ def test_a_restarted_worker_is_a_restart_and_its_work_adds_up(
     sending.send("quick")
 
     deadline.wait_until(lambda: _processed(sentinel) == 4, 20, "four are processed")
-    assert daemon.total(sentinel.scrape(), "celery_worker_restarts_total") == 1
+    samples = sentinel.scrape()
+    assert daemon.total(samples, "celery_worker_restarts_total") == 1
+    assert daemon.total(samples, "celery_worker_crashes_total") == 0
+
+    working.kill()
+    working.start()
+
+    deadline.wait_until(
+        lambda: daemon.total(sentinel.scrape(), "celery_worker_crashes_total") == 1, 20, "a crash"
+    )
+    assert daemon.total(sentinel.scrape(), "celery_worker_restarts_total") == 2
 
 
 @pytest.mark.parametrize("pool", ["prefork", "gevent"])

@@ -71,8 +71,8 @@ def restarted(*which: str) -> stat.Panel:
     grown = promql.increase("celery_worker_restarts_total", *which, over=promql.WHOLE)
     return charts.number(
         "Restarts",
-        "How often a worker came back as another process within the time that is shown. Many and "
-        "no deployment: see the runbook of CeleryWorkerRestartLoop.",
+        "How often a worker came back as another process within the time that is shown, be it a "
+        "deployment or a crash. CeleryWorkerRestartLoop tells of those without a goodbye.",
         f"round({promql.by('sum', '', grown)})",
         unit="short",
         steps=((None, style.GOOD), (3, style.WARNING)),

@@ -40,6 +40,7 @@ NOT_SHOWN = {
     "celery_result_backend_round_trip_seconds": "the same",
     "celery_worker_lost_total": "the workers that are lost now are shown by name",
     "celery_worker_start_timestamp_seconds": "restarts are marked",
+    "celery_worker_crashes_total": "restarts are shown; an alert tells of those without a goodbye",
     "celery_sentinel_control_requests_total": "workers without task events are in a table",
     "celery_sentinel_last_event_timestamp_seconds": "the stream and the lag are shown",
     "celery_sentinel_poll_last_success_timestamp_seconds": "polls are a timeline",

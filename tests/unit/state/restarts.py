@@ -23,6 +23,7 @@ Shown = dict[tuple[str, stage.Labels], Any]
 NOT_KEPT = {
     catalogue.WORKER_UP,
     catalogue.WORKER_RESTARTS,
+    catalogue.WORKER_CRASHES,
     catalogue.WORKER_RESPONDING,
     catalogue.WORKER_WEDGED,
     catalogue.WORKER_TASKS_RESERVED,

@@ -137,6 +137,17 @@ def test_a_process_goes_on_where_it_was() -> None:
     assert new.value(catalogue.WORKER_RESTARTS, stage.WORKER) == 1
 
 
+def test_crashes_are_kept_and_one_behind_our_back_is_not_claimed() -> None:
+    """While we were away a goodbye may have been said; before, none was."""
+    play = stage.Stage()
+    for pid in (7, 8):
+        play.beat(pid=pid)
+    new = restarts.restarted(play, away=5)
+    new.beat(pid=9)
+    assert new.value(catalogue.WORKER_RESTARTS, stage.WORKER) == 2
+    assert new.value(catalogue.WORKER_CRASHES, stage.WORKER) == 1
+
+
 def test_the_account_of_a_process_goes_on() -> None:
     """What was started while we were away is missed, as the worker's own count tells."""
     play = stage.Stage()

@@ -1,0 +1,95 @@
+"""A restart is a crash where the old process was heard to its end and said no goodbye."""
+
+from __future__ import annotations
+
+import pytest
+
+from celery_sentinel import catalogue
+from tests.unit.fleet.stage import WORKER, Stage
+
+
+def counts(play: Stage) -> tuple[int, int]:
+    """Return what the counters of restarts and of crashes say."""
+    metrics = (catalogue.WORKER_RESTARTS, catalogue.WORKER_CRASHES)
+    restarts, crashes = (int(play.value(metric, WORKER)) for metric in metrics)
+    return restarts, crashes
+
+
+def test_given_no_restart_then_there_are_zero_crashes(play: Stage) -> None:
+    """The counter is there from the first heartbeat on."""
+    play.online(pid=7)
+    play.beat(pid=7)
+    assert counts(play) == (0, 0)
+
+
+@pytest.mark.parametrize("speaks", ["beat", "online"])
+def test_given_processes_replaced_without_goodbye_then_each_was_a_crash(
+    play: Stage, speaks: str
+) -> None:
+    """A loop: it starts, dies, and is started again by its supervisor."""
+    for pid in (7, 8, 9, 10):
+        getattr(play, speaks)(pid=pid)
+        play.beat(pid=pid)
+        play.pass_time(2)
+    assert counts(play) == (3, 3)
+
+
+def test_given_a_silence_between_then_it_was_a_crash_too(play: Stage) -> None:
+    """A supervisor that waits longer than the silence we allow: lost, then there again."""
+    play.online(pid=7)
+    play.pass_time(40)
+    assert play.value(catalogue.WORKER_UP, WORKER) == 0
+    play.online(pid=8)
+    assert counts(play) == (1, 1)
+
+
+@pytest.mark.parametrize("away", [1, 300])
+def test_given_goodbyes_then_no_restart_is_a_crash(play: Stage, away: float) -> None:
+    """A deployment, or a worker that an autoscaler sends home and has come again."""
+    for pid in (7, 8, 9, 10):
+        play.online(pid=pid)
+        play.beat(pid=pid)
+        play.jump(1)
+        play.offline(pid=pid)
+        play.pass_time(away)
+    play.online(pid=11)
+    assert counts(play) == (4, 0)
+
+
+def test_given_one_pid_for_all_then_goodbyes_are_told_from_crashes(play: Stage) -> None:
+    """In containers every process has the same pid."""
+    play.online(pid=1)
+    play.beat(pid=1, processed=5)
+    play.jump(1)
+    play.offline(pid=1)
+    play.jump(1)
+    play.online(pid=1, processed=0)
+    assert counts(play) == (1, 0)
+    play.beat(pid=1, processed=3)
+    play.jump(1)
+    play.online(pid=1, processed=0)
+    assert counts(play) == (2, 1)
+
+
+def test_given_a_break_of_the_stream_then_a_goodbye_may_have_been_missed(play: Stage) -> None:
+    """A process that was not heard since we were deaf is not said to have crashed."""
+    play.online(pid=7)
+    play.jump(3)
+    play.fleet.resubscribed(play.now)
+    play.jump(1)
+    play.online(pid=8)
+    assert counts(play) == (1, 0)
+    play.pass_time(30, listening=False)
+    play.online(pid=9)
+    assert counts(play) == (2, 0)
+    play.jump(1)
+    play.online(pid=10)
+    assert counts(play) == (3, 1)
+
+
+def test_given_a_count_that_fell_behind_our_back_then_no_crash_is_claimed(play: Stage) -> None:
+    """Who missed the hello may have missed the goodbye."""
+    play.beat(pid=1, processed=100)
+    play.beat(pid=1, processed=3)
+    play.beat(pid=1, processed=4)
+    assert counts(play) == (1, 0)
