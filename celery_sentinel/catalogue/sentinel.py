@@ -94,7 +94,7 @@ ORPHAN_EVENTS = _own_counter(
 )
 WAIT_CLAMPS = _own_counter(
     name="celery_sentinel_wait_clamps_total",
-    help="Waits that came out negative (clocks differ) and were taken as 0.",
+    help="Waits taken as 0 that came out negative by more than 0.05 s: clocks differ.",
     source="tracker",
 )
 LABEL_OVERFLOW = _own_counter(

@@ -61,7 +61,7 @@ class Tracker:
 
     @property
     def clamped_waits(self) -> int:
-        """How many waits came out negative and were taken as 0."""
+        """How many waits came out so far below 0 that clocks must differ."""
         return self._waits.clamped
 
     def load(self, orphans: Mapping[str, int], clamped_waits: int) -> None:

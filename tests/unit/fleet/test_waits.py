@@ -61,6 +61,18 @@ def test_given_a_start_before_its_eta_then_the_waits_are_clamped_and_counted(pla
     assert play.value(catalogue.WAIT_CLAMPS) == 2
 
 
+@pytest.mark.parametrize(("early", "counted"), [(0.001, 0), (0.049, 0), (0.051, 1), (60.0, 1)])
+def test_given_a_start_before_task_sent_then_only_more_than_its_usual_lateness_is_counted(
+    play: Stage, early: float, counted: int
+) -> None:
+    """A producer writes the event after the message; an idle worker may be quicker."""
+    play.received(at=100 - early)
+    play.sent(at=100)
+    play.started(at=100 - early)
+    assert play.distribution(catalogue.TASK_QUEUE_WAIT, *WHERE) == (1, 0.0)
+    assert play.value(catalogue.WAIT_CLAMPS) == counted
+
+
 def test_given_an_eta_of_the_first_attempt_then_it_does_not_hold_for_the_second(
     play: Stage,
 ) -> None:
