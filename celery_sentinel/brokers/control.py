@@ -7,19 +7,16 @@ import uuid
 from collections.abc import Sized
 from typing import TYPE_CHECKING, Any
 
-import celery
 import kombu
 
 from celery_sentinel import errors, logs, readings
-from celery_sentinel.brokers import amqp_url, redis_url, replies
+from celery_sentinel.brokers import control_connection, replies
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from celery_sentinel.config import schema
 
-CONNECT_TIMEOUT = 5.0  # seconds
-SOCKET_TIMEOUT = 5.0
 REPLY_QUEUE_EXPIRES = 60.0  # seconds without a consumer
 ROOM = 64 * 1024 * 1024  # bytes of answers kept of one round; of a fleet of 2,000 some 20 MB
 NOT_FOUND = 404  # reply code of AMQP
@@ -37,7 +34,7 @@ class Control:
 
     def __init__(self, config: schema.Config) -> None:
         self.unreadable = 0
-        self._app = control_app(config.broker)
+        self._connector = control_connection.Connector(config.broker)
         self._reply_key = str(uuid.uuid4())
         self._connection: Any = None
         self._mailbox: Any = None
@@ -173,16 +170,13 @@ class Control:
     def _connect(self) -> None:
         if self._connection is not None:
             return
-        connection = self._connection = self._app.connection_for_write(
-            connect_timeout=CONNECT_TIMEOUT
-        )
-        connection.ensure_connection(max_retries=1, timeout=CONNECT_TIMEOUT)
+        connection = self._connection = self._connector.connect()
         if connection.transport.driver_type == "amqp":
             # An exclusive queue may outlive its connection for a while; a list on Redis is ours
             # for good, and to come back to it means to leave nothing behind.
             self._reply_key = str(uuid.uuid4())
         channel = connection.channel()
-        self._mailbox = self._app.control.mailbox(connection)
+        self._mailbox = self._connector.app.control.mailbox(connection)
         if connection.transport.driver_type == "amqp":
             for exchange in (self._mailbox.exchange, self._mailbox.reply_exchange):
                 _ensure(connection, exchange)
@@ -206,15 +200,8 @@ class Control:
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        poller = getattr(getattr(connection.transport, "cycle", None), "poller", None)
-        try:
-            connection.release()
-        except Exception:  # noqa: BLE001 -- any transport may raise its own; it is gone
-            connection.collect()
-        if poller is not None:
-            poller.close()  # kombu leaves this epoll of its Redis transport open, one each time
+        if connection is not None:
+            control_connection.disconnect(connection)
 
 
 def _ensure(connection: Any, exchange: Any) -> None:
@@ -232,35 +219,3 @@ def _ensure(connection: Any, exchange: Any) -> None:
             raise
         exchange(connection.channel()).declare()
     exchange.no_declare = True
-
-
-def control_app(broker: schema.Broker) -> Any:
-    """Return a Celery application that does nothing but remote control on ``broker``."""
-    app = celery.Celery("celery-sentinel", broker=broker.url, set_as_current=False)
-    redis = broker.url.startswith(("redis", "sentinel"))
-    # Without a time-out a broker that is frozen would hold the polling thread for ever.
-    timeouts = {"socket_timeout": SOCKET_TIMEOUT} if redis else {}
-    if broker.url.startswith(("amqp", "pyamqp")):
-        timeouts = {"read_timeout": SOCKET_TIMEOUT, "write_timeout": SOCKET_TIMEOUT}
-    app.conf.broker_transport_options = {**timeouts, **broker.transport_options}
-    tls = _redis_tls(broker) if redis else _amqp_tls(broker)
-    if tls:
-        app.conf.broker_use_ssl = tls
-    return app
-
-
-def _redis_tls(broker: schema.Broker) -> dict[str, Any]:
-    """Return redis-py's TLS options, as the event stream takes them; kombu's verify nothing."""
-    first = redis_url.addresses(broker)[0]
-    if first.connection_class is not redis_url.TLS_CONNECTION:
-        return {}
-    given = {name: value for name, value in first.arguments.items() if name.startswith("ssl_")}
-    return {"ssl_cert_reqs": "required", **given}
-
-
-def _amqp_tls(broker: schema.Broker) -> dict[str, Any]:
-    if not broker.url.startswith(("amqp", "pyamqp", "librabbitmq")):
-        return {}
-    options: dict[str, Any] = amqp_url.addresses(broker)[0]["ssl"] or {}
-    # None is no name to verify for py-amqp, but for kombu that of the URL: absent is none to both.
-    return {name: value for name, value in options.items() if value is not None}

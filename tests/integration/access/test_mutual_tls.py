@@ -9,6 +9,7 @@ import pytest
 
 from celery_sentinel.config import schema
 from tests.integration.access import parts
+from tests.servers import ports
 
 if TYPE_CHECKING:
     from tests import conftest
@@ -84,3 +85,29 @@ def test_rabbitmq(
     assert without.keys() == _ALL - {"discovery"}
     # With TLS 1.3 a server refuses after the handshake: who writes first sees a closed line.
     assert all(_REFUSED.search(text) for text in without.values()), without
+
+
+@pytest.mark.xdist_group("rabbitmq")
+def test_rabbitmq_fails_over(
+    strict_node: rabbitmq.RabbitServer,
+    strict_address: str,
+    tls: certificates.Certificates,
+    start_worker: conftest.StartWorker,
+    make_producer: conftest.MakeProducer,
+) -> None:
+    """Of several brokers all parts look for the name of the one they speak to, and no other."""
+    strict_node.fresh_vhost()
+    before, _, after = strict_node.tls_url.partition("@")
+    address, _, vhost = after.partition("/")
+    worker = start_worker(strict_node.url).hostname
+    make_producer(strict_node.url).send("quick", queue=parts.QUEUE)
+    dead = ports.free_port()
+
+    def fail_over(first: str, second: str) -> Any:
+        urls = (f"{before}@{first}:{dead}/{vhost}", f"{before}@{second}/{vhost}")
+        return _refusals(";".join(urls), worker, tls)
+
+    assert fail_over(_MISMATCH, address) == {}
+    impostor = fail_over("127.0.0.1", strict_address)
+    assert impostor.keys() == _ALL - {"discovery"}
+    assert all("certificate" in text and _MISMATCH in text for text in impostor.values()), impostor

@@ -11,7 +11,7 @@ import pytest
 
 from celery_sentinel import errors
 from tests.integration.workers import impostor
-from tests.servers import deadline
+from tests.servers import deadline, ports
 from tests.soak import resources
 
 if TYPE_CHECKING:
@@ -151,3 +151,17 @@ def test_a_break_leaves_no_descriptor_open(
         redis_server.start()
 
     assert resources.held(os.getpid()).descriptors["anon_inode"] == before["anon_inode"]
+
+
+def test_the_last_broker_of_a_list_is_asked_when_the_others_are_dead(
+    broker: server.Broker, make_control: MakeControl, start_impostor: StartImpostor
+) -> None:
+    """Of three URLs two lead nowhere; whoever is at the third answers."""
+    start_impostor(broker.url, lambda request: [impostor.honest(request, *W1)])
+    scheme, _, rest = broker.url.partition("://")
+    dead = [f"{scheme}://127.0.0.1:{ports.free_port()}/0" for _ in range(2)]
+    asking = make_control(";".join([*dead, f"{scheme}://{rest}"]))
+
+    answers = asking.ask(expected=W1, timeout=5.0)
+
+    assert [one.hostname for one in answers] == W1
