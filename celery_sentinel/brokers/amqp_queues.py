@@ -9,11 +9,12 @@ import amqp
 from amqp import exceptions
 
 from celery_sentinel import errors, readings
-from celery_sentinel.brokers import amqp_url, management, queue_reader
+from celery_sentinel.brokers import amqp_url, queue_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from celery_sentinel.brokers import management
     from celery_sentinel.config import schema
 
 # Native delayed delivery keeps messages in celery_delayed_0 to _27, one for each bit of the delay.
@@ -35,7 +36,7 @@ class AmqpQueues:
 
     def __init__(self, config: schema.Config) -> None:
         self._addresses = amqp_url.addresses(config.broker)
-        self._management = management.open_api(config)
+        self._management = _management_of(config)
         self._connection: Any = None
         self._channel: Any = None
         self._no_delayed_until = 0.0
@@ -129,6 +130,16 @@ class AmqpQueues:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
             connection.collect()
+
+
+def _management_of(config: schema.Config) -> management.ManagementApi | None:
+    """Return the API at ``broker.management_url``, None where it is not configured."""
+    url = config.broker.management_url
+    if url is None:
+        return None
+    from celery_sentinel.brokers import management  # noqa: PLC0415 -- httpx only where it is needed
+
+    return management.ManagementApi(url, config.broker, event_prefix=config.events.queue_prefix)
 
 
 def _with_unacked(one: readings.QueueReading, unacked: int | None) -> readings.QueueReading:
