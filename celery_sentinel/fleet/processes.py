@@ -59,6 +59,7 @@ class Processes:
         worker.started_at = None
         worker.events_enabled = None
         worker.unexplained_progress = False
+        worker.worked = False
         worker.pid = pid
         worker.skews.clear()
         worker.processed_by_pid[pid] = 0

@@ -74,6 +74,7 @@ class Worker:
         "unanswered",
         "unexplained_progress",
         "wedged",
+        "worked",
     )
 
     def __init__(self, hostname: str) -> None:
@@ -106,6 +107,7 @@ class Worker:
         self.unexplained_progress = False
         self.idle_at: float | None = None  # monotonic: the last heartbeat, if its active was 0
         self.running: dict[str, records.TaskRecord] = {}
+        self.worked = False  # its process ran something when it was lost
         self.skews: deque[float] = deque(maxlen=SKEW_WINDOW)
         self.clear_answers()
 

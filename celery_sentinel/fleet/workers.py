@@ -86,8 +86,7 @@ class WorkerTable:
         worker = self.find(event.hostname)
         if worker is self.overflowed or not self._newest(worker, event):
             return
-        before = worker.processed_by_pid.get(event.pid)
-        if before is not None and event.processed is not None and event.processed < before:
+        if _is_fresh(worker, event):
             # A container, where pids are few.
             self._processes.restarted(worker, event.pid, resubscribed_at=self._resubscribed_at)
         self._processes.note_pid(worker, event, resubscribed_at=self._resubscribed_at)
@@ -208,6 +207,7 @@ class WorkerTable:
         elif worker.heartbeat_at is not None:
             worker.state = State.LOST
             worker.active = None
+            worker.worked = worker.worked or bool(worker.running)
             self.lost += 1
             self._on_lost(worker)
 
@@ -235,3 +235,15 @@ class WorkerTable:
     def lag(self) -> float | None:
         """Worst heartbeat delay in the last 30 s less the worker's skew; None when none came."""
         return max((lag for _, lag in self._lags), default=None)
+
+
+def _is_fresh(worker: Worker, event: events.Event) -> bool:
+    """Tell whether the hello of a pid that is known comes from another process all the same.
+
+    Its count says so if it is lower than one before, or 0 though the process has started a task.
+    """
+    before = worker.processed_by_pid.get(event.pid)
+    if before is None or event.processed is None:
+        return False
+    started = event.pid == worker.pid and (worker.worked or bool(worker.running))
+    return event.processed < before or (event.processed == 0 and started)

@@ -93,3 +93,27 @@ def test_given_a_count_that_fell_behind_our_back_then_no_crash_is_claimed(play: 
     play.beat(pid=1, processed=3)
     play.beat(pid=1, processed=4)
     assert counts(play) == (1, 0)
+
+
+@pytest.mark.parametrize("away", [1, 40], ids=["at once", "after it was lost"])
+def test_given_one_pid_that_dies_in_its_first_task_then_each_life_is_told(
+    play: Stage, away: float
+) -> None:
+    """A container whose first task kills it before a heartbeat has counted that task."""
+    play.online(pid=1, processed=0)
+    for life in range(3):
+        play.beat(pid=1, processed=0)
+        play.started(f"poison-{life}", pid=1)
+        play.pass_time(away)
+        play.online(pid=1, processed=0)
+    assert counts(play) == (3, 3)
+    assert sum(play.children(catalogue.TASK_LOST).values()) == 3
+
+
+def test_given_an_idle_worker_that_says_hello_again_then_it_has_not_restarted(play: Stage) -> None:
+    """It lost its broker and found it again, with tasks received and none started."""
+    play.online(pid=1, processed=0)
+    play.received("waiting", pid=1)
+    play.pass_time(40)
+    play.online(pid=1, processed=0)
+    assert counts(play) == (0, 0)
