@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from celery_sentinel import catalogue, logs, samples, status
 from celery_sentinel.fleet import model
-from celery_sentinel.state import document, identity, restore, shown, snapshot, store
+from celery_sentinel.state import claim, document, identity, restore, shown, snapshot, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"CSstate\n"
 _LONGEST_PAUSE = 0.05  # seconds
+PATIENCE = 6.0  # seconds; one that was told to stop has ended by then
 
 
 class _AbandonedError(Exception):
@@ -62,6 +63,8 @@ class Keeper:
         largest = store.largest(config.tasks.max_records)
         self._store = store.Store(file, magic=MAGIC, version=document.VERSION, largest=largest)
         self._shown = shown.Shown(file, largest)
+        self._claim = claim.Claim(self._store.path)
+        self._barred: str | None = None  # why the file is not ours, and never will be
         self._origin = snapshot.Origin(identity.of(config), uuid.uuid4().hex, time.time())
         self._stopping = threading.Event()
         self._troubles: dict[str, str] = {}
@@ -78,9 +81,13 @@ class Keeper:
 
         False where there is none, or none that can be used: then the fleet is to be thrown away.
         """
+        self._connection.failures["state"] += 0
+        try:
+            self._claim.take(patience=PATIENCE)
+        except claim.TakenError as error:
+            return self._stand_back(str(error))
         fleet = self.fleet
         begun, now, wall = time.perf_counter(), time.monotonic(), time.time()
-        self._connection.failures["state"] += 0
         try:
             frames = self._store.read()
             if frames is None:
@@ -137,6 +144,14 @@ class Keeper:
         )
         return self._begin_anew()
 
+    def _stand_back(self, reason: str) -> bool:
+        """Leave alone, for good, a file that is another's: what it holds is not what we count."""
+        self._barred = f"{reason}; give each daemon a file of its own"
+        self.why_not = f"{self._store.path} {self._barred}"
+        self._connection.failures["state"] += 1
+        self._log.warning("state_in_use", file=str(self._store.path), reason=reason)
+        return False
+
     def _begin_anew(self) -> bool:
         self._store.tidy()
         self._shown.remove()
@@ -155,7 +170,8 @@ class Keeper:
 
     def keep(self, body: bytes) -> None:
         """Remember an exposition before anybody sees it."""
-        self._attempt("shown", lambda: self._shown.write(body, self._origin.lineage))
+        if self._barred is None:
+            self._attempt("shown", lambda: self._shown.write(body, self._origin.lineage))
 
     def run(self) -> None:
         """Take a snapshot at once, which shows whether that can be done, and then now and then."""
@@ -176,6 +192,7 @@ class Keeper:
         """
         if not self.thread.is_alive():
             self._attempt("snapshot", lambda: self._save(rest=lambda: None, final=exact))
+            self._claim.give_up()
 
     def _pause(self) -> None:
         """Leave the other threads as much time as the slice has taken."""
@@ -185,6 +202,9 @@ class Keeper:
         self._rested_at = time.perf_counter()
 
     def _save(self, *, rest: Callable[[], None], final: bool) -> None:
+        if self._barred is not None:
+            raise store.StateError(self._barred)
+        self._claim.take()  # its directory may not have been there before
         begun, wall = time.perf_counter(), time.time()
         taken = snapshot.Snapshot(self.fleet, self._connection, rest=rest)
         self._size = self._store.write(
