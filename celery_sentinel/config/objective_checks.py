@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Sequence
 
 from celery_sentinel.config import faults, objectives, schema, thresholds
@@ -11,6 +12,7 @@ Locate = Callable[[faults.Path], str]
 _LONGEST_NAME = 250  # characters that a label keeps
 _BOTH = set(thresholds.SEVERITIES)
 _COLLECTIVE = {"unknown", "__other__"}
+_NOTHING = "(?!)"  # what the standard library makes of a range that holds no character
 
 
 def check(config: schema.Config, locate: Locate) -> None:
@@ -40,6 +42,11 @@ def _check_list(rules: Sequence[objectives.Rule], above: faults.Path, locate: Lo
 def _check_match(match: str, path: faults.Path, locate: Locate) -> None:
     if match in _COLLECTIVE:
         allowed = "the name of one task or queue, or a glob: this stands for many"
+        raise faults.found(locate(path), path, faults.quoted(match), allowed)
+    if _NOTHING in fnmatch.translate(match):
+        allowed = (
+            "a range from the lower character to the higher, such as [a-z]: this matches nothing"
+        )
         raise faults.found(locate(path), path, faults.quoted(match), allowed)
     if len(match) > _LONGEST_NAME:
         allowed = f"at most {_LONGEST_NAME}, to which longer names are cut"

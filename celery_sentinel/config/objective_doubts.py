@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from celery_sentinel.config import durations, faults, objectives, schema
+from celery_sentinel.config import durations, faults, objectives, schema, urls
 
 Locate = Callable[[faults.Path], str]
 Doubt = tuple[faults.Path, str]
@@ -44,6 +44,7 @@ def _of_queues(config: schema.Config) -> Iterator[Doubt]:
         path = ("objectives", "queues", index)
         yield from _of_any(rule, path)
         yield from _of_left_out(config, rule, (*path, "match"))
+        yield from _of_age(config, rule, (*path, "age_seconds"))
 
 
 def _of_any(rule: objectives.Rule, path: faults.Path) -> Iterator[Doubt]:
@@ -54,6 +55,11 @@ def _of_any(rule: objectives.Rule, path: faults.Path) -> Iterator[Doubt]:
                 f"{faults.quoted(rule.match)} looks like a regular expression, but is a glob: "
                 "* is any characters, ? is one, [ab] one of several"
             ),
+        )
+    if rule.match != rule.match.strip():
+        yield (
+            (*path, "match"),
+            f"{faults.quoted(rule.match)} matches no name without that space; leave it out",
         )
     for key in objectives.said(rule):
         found = objectives.threshold(rule, key)
@@ -131,6 +137,26 @@ def _of_budget(rule: schema.TaskObjectives, path: faults.Path) -> Iterator[Doubt
             (
                 f"{_FASTEST_BURN:g} times as much is more than all runs, so that the alert of "
                 f"a fast burn never fires; give less than {1 / _FASTEST_BURN:.3f}"
+            ),
+        )
+
+
+def _of_age(
+    config: schema.Config, rule: schema.QueueObjectives, path: faults.Path
+) -> Iterator[Doubt]:
+    """Doubt an age that nothing shows: RabbitMQ tells of no message how old it is."""
+    limits = objectives.limits(rule, "age_seconds")
+    if not limits or not urls.is_amqp(config.broker.url):
+        return
+    buckets = (*config.tasks.buckets, schema.TaskBuckets())
+    longest = max((each.queue_wait[-1] for each in buckets if each.queue_wait), default=0.0)
+    if max(limits.values()) >= longest:
+        yield (
+            path,
+            (
+                "RabbitMQ tells no age, so that waits are judged once they are over, and their "
+                f"histogram ends at {durations.Seconds(longest)}; add a longer bucket of "
+                "queue_wait in tasks.buckets, or give a length"
             ),
         )
 

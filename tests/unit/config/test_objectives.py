@@ -192,6 +192,21 @@ QUEUE = "queues: {{dead_letter: ['*.dead']}}\nobjectives: {{queues: [{{match: {}
             ),
         ),
         (
+            TASK.format("'billing.* ', retry_ratio: 0.1"),
+            "objectives.tasks[0].match",
+            "'billing.* ' matches no name without that space; leave it out",
+        ),
+        (
+            "broker: {url: 'amqp://localhost'}\n"
+            + QUEUE.format("bulk, age_seconds: {warning: 10m, critical: 2h}"),
+            "objectives.queues[0].age_seconds",
+            (
+                "RabbitMQ tells no age, so that waits are judged once they are over, and their "
+                "histogram ends at 2h; add a longer bucket of queue_wait in tasks.buckets, or give "
+                "a length"
+            ),
+        ),
+        (
             QUEUE.format("'celeryev.*', workers: 1"),
             "objectives.queues[0].match",
             (
@@ -235,6 +250,11 @@ def test_a_default_that_calls_a_slow_task_stuck_is_doubted(load: Load) -> None:
         TASK.format("'*', silence_seconds: off, stuck_seconds: 30d"),
         QUEUE.format("a.dead, length: 0, age_seconds: 7d"),
         QUEUE.format("celeryev.x, workers: 1"),
+        QUEUE.format("bulk, age_seconds: 3h"),
+        "broker: {url: 'amqp://localhost'}\n" + QUEUE.format("bulk, age_seconds: 1h"),
+        "broker: {url: 'amqp://localhost'}\n"
+        "tasks: {buckets: [{match: 'bulk.*', queue_wait: [60, 36000]}]}\n"
+        + QUEUE.format("bulk, age_seconds: 3h"),
     ],
 )
 def test_what_can_be_meant_is_not_doubted(load: Load, text: str) -> None:
