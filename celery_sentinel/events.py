@@ -6,8 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-MAX_RETRIES = 2**63 - 1
-Retries = Annotated[int, msgspec.Meta(ge=-MAX_RETRIES, le=MAX_RETRIES)]
+MAX_KEPT = 2**63 - 1
+Kept = Annotated[int, msgspec.Meta(ge=-MAX_KEPT, le=MAX_KEPT)]  # what the model remembers
 
 
 class Event(msgspec.Struct, gc=False, kw_only=True):
@@ -20,10 +20,10 @@ class Event(msgspec.Struct, gc=False, kw_only=True):
 
     hostname: str = ""
     pid: int | None = None
-    clock: int | None = None
+    clock: Kept | None = None
     uuid: str = ""
     name: str | None = None
-    retries: Retries = 0
+    retries: Kept = 0
     eta: str | None = None
     queue: str | None = None
     exchange: str | None = None

@@ -25,14 +25,12 @@ def _integer(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _retries(value: Any) -> int | None:
-    """Return an integer of 64 bits: a record keeps it, and a larger one has no bound."""
+def _kept(value: Any) -> int | None:
+    """Return an integer of 64 bits: it is remembered, and a larger one has no bound."""
     number = _integer(value)
-    return (
-        number
-        if number is not None and -events.MAX_RETRIES <= number <= events.MAX_RETRIES
-        else None
-    )
+    if number is None or not -events.MAX_KEPT <= number <= events.MAX_KEPT:
+        return None
+    return number
 
 
 def _string(value: Any) -> str | None:
@@ -63,10 +61,10 @@ def _identity(value: Any) -> str | None:
 
 
 _READERS: dict[str, Any] = {
-    **dict.fromkeys(("pid", "clock", "active", "processed"), _integer),
+    **dict.fromkeys(("pid", "active", "processed"), _integer),
+    **dict.fromkeys(("clock", "retries"), _kept),
     **dict.fromkeys(("runtime", "freq", "timestamp"), _number),
     **dict.fromkeys(("terminated", "expired", "requeue"), _boolean),
-    "retries": _retries,
     "loadavg": _numbers,
     "uuid": _identity,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 HELD = 3
 AGREEING = 3  # deficits in a row of which the least counts
 MAX_STARTS = 200_000  # remembered at once; a process with more of them has stopped beating
+MAX_ALL_STARTS = 1_000_000  # the same, of all processes
 MAX_WAITING = 1000  # heartbeats
+MAX_POINTS = 64  # not folded; there are more only of a process that is not judged for long
 
 
 class Eventless(NamedTuple):
@@ -45,6 +48,9 @@ class _Point(NamedTuple):
     at: float
     slack: int
     excuse: int | None = None
+
+
+_CLOCK = attrgetter("clock")
 
 
 class Balance(NamedTuple):
@@ -98,6 +104,11 @@ class Ledger:
     def kept(self) -> int:
         """How many names are remembered."""
         return len(self._totals) if self._totals else 0
+
+    @property
+    def waiting(self) -> int:
+        """How many heartbeats and answers have not been judged yet."""
+        return len(self._points) + len(self._waiting)
 
     def reset(self) -> None:
         """Start afresh with the next heartbeat: what comes does not add up with what was."""
@@ -206,10 +217,16 @@ class Ledger:
         self._totals = None
 
     def _add(self, point: _Point) -> None:
-        """Put a point in its place: answers and heartbeats come by different ways."""
+        """Put a point in its place: answers and heartbeats come by different ways.
+
+        Of too many every second of the older ones goes. Each tells all since the base, so what
+        the others say stays exact.
+        """
         if point.clock > self._folded_to:
-            places = [other.clock for other in self._points]
-            self._points.insert(bisect_left(places, point.clock), point)
+            place = bisect_left(self._points, point.clock, key=_CLOCK)
+            self._points.insert(place, point)
+            if len(self._points) > MAX_POINTS:
+                del self._points[: -2 * HELD : 2]
 
     def _fold(self, point: _Point) -> None:
         """Count the starts up to a point, all of which must have come by now."""

@@ -90,6 +90,22 @@ class Losses:
         for pid in tuple(worker.ledgers):
             self.end(worker, pid)
 
+    def trim(self, fleet: Iterable[Worker]) -> None:
+        """Begin anew the accounts of processes that start tasks and do not beat, if it is too many.
+
+        Nothing is kept of the starts until a heartbeat comes that they can be held against.
+        """
+        accounts = [account for worker in fleet for account in worker.ledgers.values()]
+        kept = sum(len(account.starts) for account in accounts)
+        if kept <= ledger.MAX_STARTS:
+            return
+        for account in sorted(accounts, key=lambda one: len(one.starts), reverse=True):
+            count = len(account.starts)
+            if count <= ledger.MAX_STARTS and kept <= ledger.MAX_ALL_STARTS:
+                return
+            account.reset()
+            kept -= count
+
     def _eventless(self, started: dict[str, int]) -> list[ledger.Eventless]:
         """Return the names that no worker's task-received has carried lately."""
         heard = self._heard_names()

@@ -196,6 +196,7 @@ class WorkerTable:
                 proven = alive_at - worker.last_heard >= PROOF * worker.patience
                 judged = listening and proven and self._is_judged(worker, now)
                 self._fell_silent(worker, listening=judged)
+        self._losses.trim(self)
         while self._lags and now - self._lags[0][0] > LAG_WINDOW:
             self._lags.popleft()
 

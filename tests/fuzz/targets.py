@@ -46,7 +46,7 @@ def _check_decoded(decoder: wire.Decoder, found: list[events.Event]) -> None:
     assert len(found) <= wire.MAX_BATCH
     for event in found:
         assert isinstance(event.type, str)
-        assert abs(event.retries) <= events.MAX_RETRIES
+        assert abs(event.retries) <= events.MAX_KEPT
         assert event.timestamp * 0 == 0, "a time that is no number"
 
 

@@ -49,3 +49,11 @@ def test_a_number_of_retries_that_no_record_should_keep_is_dropped(retries: int)
     body = json.dumps({"type": "task-received", "uuid": "1", "retries": retries}).encode()
     (event,) = published.decoded_body(body).events
     assert event.retries == 0
+
+
+@pytest.mark.parametrize("clock", [10**4000, -(10**60), 2**63], ids=["vast", "below", "just"])
+def test_a_clock_that_no_account_should_keep_is_dropped(clock: int) -> None:
+    """The start it belongs to counts as ever."""
+    body = b'{"type": "task-started", "uuid": "1", "clock": %s}'
+    for text in (body % str(clock).encode(), b"[" + body % str(clock).encode() + b", NaN]"):
+        assert [event.clock for event in published.decoded_body(text).events] == [None]

@@ -21,10 +21,12 @@ JSON = st.recursive(
 )
 INTEGERS = st.integers() | st.integers(-(10**400), 10**400)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
+KEPT = st.integers(-(2**63) + 1, 2**63 - 1)
 BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "str": st.text(),
     "str | None": st.none() | st.text(),
-    "Retries": st.integers(-(2**63) + 1, 2**63 - 1),
+    "Kept": KEPT,
+    "Kept | None": st.none() | KEPT,
     "int | None": st.none() | INTEGERS,
     "float": FLOATS,
     "float | None": st.none() | FLOATS,
