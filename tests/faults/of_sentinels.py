@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from typing import TYPE_CHECKING
 
 from tests.integration import hostile
-from tests.servers import flood
+from tests.servers import deadline, flood
 
 if TYPE_CHECKING:
     from tests.faults.scene import Scene
@@ -16,16 +17,31 @@ NAMES = {"metrics": {"zero_born_hold": "5s", "limits": {"names": 50}}}
 _BUFFER = ("--client-output-buffer-limit", "pubsub", "16mb", "0", "0")  # half of Redis' own
 _KEPT = 10_000  # events
 _TOO_MANY = 60_000  # more than that, however much the sockets take
+KEPT = {"state": {"interval": "1s"}}
+_UNHEARD = 12  # starts; CelerySentinelLosingEvents speaks from 5 on
+
+
+def _known(found: float | None) -> bool:
+    """Tell whether Prometheus has seen that the workers are held to account."""
+    return found is not None
 
 
 def restarted(scene: Scene) -> None:
-    """SIGKILL the only sentinel and start it again."""
-    sentinel = scene.daemon()
-    scene.worker("w1")
+    """SIGKILL the only sentinel and start it again: with its state file, and without."""
+    state = scene.directory("state")
+    sentinel = scene.daemon(None, "--state.file", str(state / "state"))
+    busy = scene.worker("w1")
     scene.traffic("slow", 0.3, every=0.5)
     scene.observe()
-    with scene.fault("sentinel killed and restarted", watch=75.0):
+    scene.until(f'sum(celery_sentinel_events_missed_total{{job="{scene.job}"}})', _known, "starts")
+    with scene.fault("sentinel killed and restarted, with its state", watch=75.0):
         sentinel.kill()
+        enough = busy.truth.outcomes()["started"] + _UNHEARD
+        deadline.wait_until(lambda: busy.truth.outcomes()["started"] >= enough, 60, "tasks ran")
+        sentinel.start()
+    with scene.fault("sentinel killed and restarted, without", watch=75.0):
+        sentinel.kill()
+        shutil.rmtree(state)
         sentinel.start()
 
 

@@ -50,7 +50,7 @@ SETTINGS = {
     "redis-half-open": Setting(of_brokers.redis_half_open, tower.STEADY),
     "storm": Setting(of_sentinels.storm),
     "names": Setting(of_sentinels.names, config=of_sentinels.NAMES),
-    "sentinel-restarted": Setting(of_sentinels.restarted, tower.STEADY),
+    "sentinel-restarted": Setting(of_sentinels.restarted, tower.STEADY, of_sentinels.KEPT),
     "pair": Setting(of_sentinels.pair),
     "skewed": Setting(of_workers.skewed),
     "mute": Setting(of_workers.mute, config=of_workers.MUTE),
