@@ -39,6 +39,8 @@ class Losses:
 
     def beat(self, worker: Worker, event: events.Event, processed: int, now: float) -> None:
         """Take what a heartbeat, or a goodbye, counts; monotonic ``now`` is its receipt."""
+        if event.pid != worker.pid:
+            return  # no process id at all, or none that there can be
         account = worker.ledgers.get(event.pid)
         alone = not worker.duplicate or len(worker.processed_by_pid) > 1
         if not worker.events_enabled or worker.fell_back or not alone:

@@ -111,3 +111,18 @@ def test_starts_of_all_processes_together_are_bounded(play: stage.Stage) -> None
     assert sum(kept) <= ledger.MAX_ALL_STARTS
     assert kept[:2] == [0, 0]
     assert min(kept[2:]) > 149_000
+
+
+@pytest.mark.parametrize("sign", [-1, 2**63])
+def test_heartbeats_of_processes_that_cannot_be_open_no_account(
+    play: stage.Stage, sign: int
+) -> None:
+    """A worker has the accounts of the processes that are remembered of it, and no more."""
+    process = held_to_account(play)
+    for number in range(1, 50):
+        play.beat(pid=sign * number, clock=LARGE + number, processed=process.processed)
+    assert list(play.worker().ledgers) == [PID]
+    process.run(2, heard=False)
+    process.run()
+    settle(process)
+    assert play.value(catalogue.EVENTS_MISSED, stage.WORKER) == 2
