@@ -75,7 +75,8 @@ class Stream:
         away = None if lost_at is None else now - lost_at
         if self._away is not None:
             (reason, lost_at), self._away = self._away, None
-            away = self._last_away = now - lost_at
+            away = now - lost_at
+            self._last_away = away if kept else 0.0  # else it is a gap already
             self.resumptions += kept
             self.gaps[reason] += not kept
             self._gap = (ended + (0.0 if kept else away), None)

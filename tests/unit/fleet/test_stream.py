@@ -81,3 +81,14 @@ def test_a_break_that_a_durable_queue_bridges_is_no_gap() -> None:
     assert connection.connected(45.0, 1045.0, kept=False) == 5.0
     assert (connection.resumptions, connection.gaps["watchdog"]) == (1, 1)
     assert connection.gap_seconds(50.0) == 15.0
+
+
+def test_a_break_that_is_a_gap_already_is_not_added_twice() -> None:
+    """The broker had been away, and the queue was found full as well: that is one absence."""
+    connection = new()
+    connection.durable = True
+    connection.connected(0.0, 1000.0)
+    connection.lost(10.0, 1010.0, reason="error", error="refused")
+    connection.connected(20.0, 1020.0, kept=False)
+    connection.overflowed()
+    assert connection.gap_seconds(30.0) == 10.0
