@@ -67,6 +67,25 @@ def test_another_event_exchange(
     _work(sentinel, make_producer(broker.url, config={"event_exchange": exchange}))
 
 
+def test_the_wrong_event_exchange_shows(
+    redis_server: redis.RedisServer,
+    watch: Callable[..., daemon.Daemon],
+    start_worker: conftest.StartWorker,
+) -> None:
+    """Workers answer and are never heard: what CelerySentinelDeaf needs to see is there."""
+    config = _config(events={"exchange": "elsewhere"}, polling={"workers": "2s"})
+    sentinel = watch(redis_server.url, config=config)
+    start_worker(redis_server.url)
+    deadline.wait_until(
+        lambda: daemon.total(sentinel.scrape(), "celery_worker_tasks_reserved") == 0,
+        40,
+        "the worker has answered",
+    )
+    samples = sentinel.scrape()
+    assert daemon.total(samples, "celery_broker_up") == 1
+    assert daemon.total(samples, "celery_sentinel_last_event_timestamp_seconds") is None
+
+
 def test_a_unix_socket(
     redis_server: redis.RedisServer,
     watch: Callable[..., daemon.Daemon],
