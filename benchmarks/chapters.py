@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from benchmarks import (
+    bounds,
     detection,
     growth,
+    keeping,
     peers,
     plots,
     real_workers,
@@ -165,6 +167,18 @@ def _growth(what: str, curves: dict[str, growth.Curve], images: Path | None) -> 
     return Chapter(text, [] if math.isnan(steepest) else [goal])
 
 
+def state(settings: Settings, _images: Path | None, *, foreign: bool) -> Chapter:
+    """Measure what a state file costs."""
+    del foreign
+    return Chapter(keeping.section(keeping.run(settings.open_tasks[-1])))
+
+
+def limits(settings: Settings, _images: Path | None, *, foreign: bool) -> Chapter:
+    """Measure the model where every limit is passed."""
+    del foreign
+    return Chapter(bounds.section(bounds.run(settings.open_tasks[-1])))
+
+
 def faults(settings: Settings, _images: Path | None, *, foreign: bool) -> Chapter:
     """Measure how soon faults show."""
     del foreign
@@ -190,5 +204,7 @@ PARTS: dict[str, Callable[..., Chapter]] = {
     "memory": memory,
     "workers": workers,
     "queues": queues,
+    "state": state,
+    "limits": limits,
     "detection": faults,
 }
