@@ -7,10 +7,9 @@ import random
 
 import pytest
 
-from celery_sentinel import catalogue
 from celery_sentinel.fleet import ledger
 from tests.unit.fleet import stage
-from tests.unit.fleet.test_losses import PID, Process
+from tests.unit.fleet.accounts import PID, Process, missed, settle
 
 LARGE = 10**15  # a clock that no heartbeat of the test has passed
 
@@ -28,14 +27,6 @@ def held_to_account(play: stage.Stage, hostname: str = stage.WORKER, pid: int = 
     process.run()
     process.beat()
     return process
-
-
-def settle(process: Process) -> None:
-    """Let so many heartbeats and answers pass that everything before them is judged."""
-    for _ in range(2):
-        process.beat(5)
-        process.answer()
-    process.beat(5)
 
 
 def rest(play: stage.Stage, process: Process, beats: int) -> None:
@@ -58,7 +49,7 @@ def test_a_night_after_one_loss_costs_no_memory(play: stage.Stage) -> None:
     assert play.worker().ledgers[PID].waiting < 100
     process.run(3)
     settle(process)
-    assert play.value(catalogue.EVENTS_MISSED, stage.WORKER) == 2
+    assert missed(play) == 2
 
 
 def account(seed: int, monkeypatch: pytest.MonkeyPatch, most: int) -> int:
@@ -96,7 +87,7 @@ def test_starts_of_a_process_that_never_beats_again_are_not_hoarded(play: stage.
     process.beat()
     process.run(4)
     settle(process)
-    assert play.value(catalogue.EVENTS_MISSED, stage.WORKER) == 0
+    assert missed(play) == 0
 
 
 def test_starts_of_all_processes_together_are_bounded(play: stage.Stage) -> None:
@@ -125,4 +116,4 @@ def test_heartbeats_of_processes_that_cannot_be_open_no_account(
     process.run(2, heard=False)
     process.run()
     settle(process)
-    assert play.value(catalogue.EVENTS_MISSED, stage.WORKER) == 2
+    assert missed(play) == 2
