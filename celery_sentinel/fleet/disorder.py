@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from celery_sentinel.fleet.worker import Worker
 
 TOLD_WITHIN = 3.0  # seconds; what a worker answers of a start is its guess from another clock
+MOST_ANNOUNCED = 1000  # those of which nothing more is heard make room
 
 
 class Disorder:
@@ -22,9 +23,11 @@ class Disorder:
 
     A task-sent is overtaken by its worker's events now and then, a task-retried often by the
     task-received of the next attempt, and with some pools one event of a worker by the next.
+
+    ``announced`` has, by task id, when the next attempt was sent of one that has not started yet.
     """
 
-    __slots__ = ("_places", "_records", "_waits")
+    __slots__ = ("_places", "_records", "_waits", "announced")
 
     def __init__(
         self, record_table: records.RecordTable, places_found: places.Places, observed: waits.Waits
@@ -32,6 +35,7 @@ class Disorder:
         self._records = record_table
         self._places = places_found
         self._waits = observed
+        self.announced: dict[str, float] = {}
 
     def sent(self, record: TaskRecord, series: TaskSeries, event: events.Event, now: float) -> None:
         """Apply a ``task-sent`` for a task already known.
@@ -42,6 +46,9 @@ class Disorder:
         if record.polled and record.received is None:  # which attempt runs nobody has told
             record.retries = max(record.retries, event.retries)
         if event.retries > record.retries:
+            if state == RECEIVED and record.sent is not None:
+                self._announce(event)
+                return
             record.sent = event.timestamp
             if state == AWAITED:
                 self._places.correct(record, event, series)
@@ -58,6 +65,12 @@ class Disorder:
             if histogram is not None:
                 eta = waits.parse_eta(event.eta)
                 self._waits.observe(histogram, record.started, event.timestamp, eta)
+
+    def _announce(self, event: events.Event) -> None:
+        """Keep the time of a ``task-sent`` until the attempt before it has started."""
+        if len(self.announced) >= MOST_ANNOUNCED:
+            del self.announced[next(iter(self.announced))]
+        self.announced[event.uuid] = event.timestamp
 
     def begins(self, record: TaskRecord, event: events.Event, worker: Worker) -> bool:
         """Tell whether the ``task-received`` of a task already known begins an attempt.
@@ -78,6 +91,7 @@ class Disorder:
             record.worker.running.pop(event.uuid, None)
         record.started = None
         record.polled = False
+        record.sent = self.announced.pop(event.uuid, record.sent)
         return True
 
     def _is_belated(self, record: TaskRecord, event: events.Event, worker: Worker) -> bool:

@@ -53,6 +53,7 @@ class Tracker:
         self._sent_series = self._places.of_sent
         self._waits = waits.Waits()
         self._disorder = disorder.Disorder(record_table, self._places, self._waits)
+        self._announced = self._disorder.announced
 
     @property
     def orphans(self) -> Counter[str]:
@@ -173,7 +174,7 @@ class Tracker:
         if record.sent is not None:
             if series.queue_wait is not None:
                 self._waits.observe(series.queue_wait, at, record.sent, eta)
-            record.sent = None
+            record.sent = self._announced.pop(uuid, None) if self._announced else None
         if record.received is not None and series.prefetch_wait is not None:
             self._waits.observe(series.prefetch_wait, at, record.received, eta)
         record.eta = None

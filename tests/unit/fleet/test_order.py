@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from celery_sentinel import catalogue
-from celery_sentinel.fleet import series
+from celery_sentinel.fleet import disorder, series
 from tests.unit.fleet.stage import ID, QUEUE, TASK, WORKER
 
 if TYPE_CHECKING:
@@ -224,19 +224,52 @@ def test_given_retried_when_the_next_is_announced_then_it_is_in_flight_as_sent(
     assert play.distribution(catalogue.TASK_QUEUE_WAIT, *WHERE) == (2, 4.0)
 
 
-def test_given_the_next_sent_before_retried_then_the_waits_are_those_of_their_attempts(
-    play: Stage,
+@pytest.mark.parametrize("place", range(5))
+def test_given_the_next_sent_anywhere_then_the_waits_are_those_of_their_attempts(
+    place: int, play: Stage
 ) -> None:
-    """The worker announces the retry before it reports it: each wait has its own start."""
+    """Who runs the task announces its retry, perhaps before the worker reports start and end."""
+    steps: list[Callable[[], None]] = [
+        lambda: play.started(at=2),
+        lambda: play.ended("retried", at=10),
+        lambda: play.received(at=11, retries=1),
+        lambda: play.started(at=13),
+    ]
+    steps.insert(place, lambda: play.sent(at=10, retries=1))
     play.sent(at=0)
     play.received(at=1)
-    play.started(at=2)
+    for step in steps:
+        step()
+    assert play.distribution(catalogue.TASK_QUEUE_WAIT, *WHERE) == (2, 5.0)
+    assert in_flight(play) == {"sent": 0, "received": 0, "started": 1}
+
+
+def test_given_the_next_sent_before_the_start_then_the_task_is_sent_once_it_has_ended(
+    play: Stage,
+) -> None:
+    """It waits in the queue from its task-retried on."""
+    play.sent(at=0)
+    play.received(at=1)
     play.sent(at=10, retries=1)
+    assert in_flight(play) == {"sent": 0, "received": 1, "started": 0}
+    play.started(at=2)
     play.ended("retried", at=10)
     assert in_flight(play) == {"sent": 1, "received": 0, "started": 0}
-    play.received(at=11, retries=1)
-    play.started(at=13)
-    assert play.distribution(catalogue.TASK_QUEUE_WAIT, *WHERE) == (2, 5.0)
+
+
+def test_given_many_next_sent_before_their_start_then_few_are_remembered(
+    play: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those whose start is never heard the oldest make room; the newest are right."""
+    monkeypatch.setattr(disorder, "MOST_ANNOUNCED", 2)
+    for uuid in ("1", "2", "3"):
+        play.sent(uuid, at=0)
+        play.received(uuid, at=1)
+        play.sent(uuid, at=10, retries=1)
+    for uuid in ("1", "2", "3"):
+        play.started(uuid, at=2)
+        play.ended("retried", uuid, at=10)
+    assert in_flight(play) == {"sent": 2, "received": 0, "started": 0}
 
 
 def test_given_a_very_late_first_sent_when_the_retry_waits_then_it_does_not_move_its_start(
