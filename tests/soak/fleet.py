@@ -29,7 +29,8 @@ _CONFIG = {
     "worker_prefetch_multiplier": 2,
 }
 _QUIET_SECONDS = 1.5
-_DRAIN_SECONDS = 90.0
+_QUIET_LOOKS = 5  # a machine that stands still does nothing for as long, either
+_DRAIN_SECONDS = 150.0
 
 
 class Fleet:
@@ -67,14 +68,16 @@ class Fleet:
     def drain(self, waiting: Callable[[], int]) -> None:
         """Wait until nothing is done any more, and ``waiting`` (messages in the queue) is 0."""
         last: collections.Counter[str] = collections.Counter()
-        since = time.monotonic()
+        since, looks = time.monotonic(), 0
 
         def quiet() -> bool:
-            nonlocal last, since
+            nonlocal last, since, looks
             now = self.truth()
             if now != last:
-                last, since = now, time.monotonic()
-            return time.monotonic() - since > _QUIET_SECONDS and waiting() == 0
+                last, since, looks = now, time.monotonic(), 0
+            looks += 1
+            rest = time.monotonic() - since
+            return rest > _QUIET_SECONDS and looks > _QUIET_LOOKS and waiting() == 0
 
         deadline.wait_until(quiet, _DRAIN_SECONDS, "the workers have done all there is")
 

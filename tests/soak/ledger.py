@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 Counts = collections.Counter[str]
 
 MISSED = "celery_sentinel_events_missed_total"
-_SETTLE_SECONDS = 30.0
-_CONCLUDED_SECONDS = 60.0  # a loss shows after three heartbeats and a poll of the workers
+_SETTLE_SECONDS = 60.0
+_CONCLUDED_SECONDS = 120.0  # a loss shows after three heartbeats and a poll of the workers
 
 
 class Ledger:
@@ -77,30 +77,28 @@ class Ledger:
         self._note()
 
     def _demand(self, wanted: Counts, *, less: int = 0, more: Counts | None = None) -> None:
-        truth = self.truth()
         allowed = more or collections.Counter()
 
         def agreed(samples: daemon.Samples) -> bool:
-            found = _difference(truth, counted(samples))
+            found = _difference(self.truth(), counted(samples))
             missed = _missed(samples) - self._missed
             return all(
-                wanted[one] - less <= found[one] <= wanted[one] + allowed[one] for one in truth
+                wanted[one] - less <= lacking <= wanted[one] + allowed[one]
+                for one, lacking in found.items()
             ) and 0 <= missed <= max(0, found["started"] - wanted["started"])
 
         try:
             self._watching.wait(agreed, _SETTLE_SECONDS, "the counts equal the truth")
         except TimeoutError:
-            found = _difference(truth, counted(self._watching.latest))
+            found = _difference(self.truth(), counted(self._watching.latest))
             missed = _missed(self._watching.latest) - self._missed
             raise AssertionError(
                 f"not counted are {dict(found)}, not {dict(wanted)}; missed {missed:.0f} more"
             ) from None
 
     def _close_gap(self) -> None:
-        truth = self.truth()
-
         def explained(samples: daemon.Samples) -> bool:
-            found = _difference(truth, counted(samples))
+            found = _difference(self.truth(), counted(samples))
             return found["started"] - self._deficit["started"] == _missed(samples) - self._missed
 
         try:
@@ -108,12 +106,14 @@ class Ledger:
         except TimeoutError:
             self._watching.check()
             missed = _missed(self._watching.latest) - self._missed
-            found = _difference(truth, counted(self._watching.latest))
+            found = _difference(self.truth(), counted(self._watching.latest))
             lacking = found["started"] - self._deficit["started"]
             raise AssertionError(f"{missed:.0f} are missed and {lacking} are lacking") from None
-        found = _difference(truth, counted(self._watching.latest))
-        for outcome in truth:
-            if found[outcome] < self._deficit[outcome]:
+        # The counts first, then the truth: it may have grown in between, and they may not.
+        samples = self._watching.latest
+        found = _difference(self.truth(), counted(samples))
+        for outcome, lacking in found.items():
+            if lacking < self._deficit[outcome]:
                 raise AssertionError(f"{outcome}: more was counted than happened: {dict(found)}")
 
     def _note(self) -> None:

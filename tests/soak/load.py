@@ -36,7 +36,7 @@ _MIX: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("ignoring", ()),
     *(("quick", ()),) * 8,
 )
-_HALT_SECONDS = 60.0
+_HALT_SECONDS = 90.0
 
 
 class Load:
@@ -67,9 +67,10 @@ class Load:
             yield
         finally:
             self._wanted.clear()
+            self._idle.clear()  # again: it may have been set by a look before our cue
             deadline.wait_until(self._idle.is_set, _HALT_SECONDS, "the load has halted")
 
-    def wait_for(self, tasks: int, seconds: float = 60.0) -> None:
+    def wait_for(self, tasks: int, seconds: float = 120.0) -> None:
         """Wait until the broker has taken ``tasks`` more."""
         until = self.sent + tasks
         deadline.wait_until(lambda: self.sent >= until, seconds, f"{tasks} more tasks are sent")

@@ -10,12 +10,14 @@ from tests.integration import conftest as integration
 from tests.servers import daemon, deadline
 
 if TYPE_CHECKING:
+    import pathlib
+
     from tests.soak import load
 
 MISSED = "celery_sentinel_events_missed_total"
-_SECONDS = 30.0
-_CONCLUDED_SECONDS = 60.0
-_SNAPSHOT_SECONDS = 3.0
+_SECONDS = 60.0
+_CONCLUDED_SECONDS = 120.0
+_SNAPSHOT_SECONDS = 3.0  # from what a snapshot tells to the file that has it
 _COUNTED = ("_total", "_count", "_bucket")
 
 Series = tuple[str, frozenset[tuple[str, str]]]
@@ -63,7 +65,8 @@ def wait_difference(
     try:
         deadline.wait_until(so, _SECONDS, "the two agree")
     except TimeoutError:
-        raise AssertionError(f"they differ in {_shown(seen[0])}, not {_shown(wanted)}") from None
+        beyond = {one: seen[0].get(one, 0.0) - wanted.get(one, 0.0) for one in seen[0] | wanted}
+        raise AssertionError(f"they differ by {_shown(beyond)} beyond what they should") from None
 
 
 class Away(NamedTuple):
@@ -73,17 +76,20 @@ class Away(NamedTuple):
     longest: float
 
 
-def restart(sentinel: daemon.Daemon, end: str, working: load.Load) -> Away:
-    """End a daemon (``stop`` or ``kill``) for two seconds of load, and start it again."""
-    begun = time.monotonic()
+def restart(sentinel: daemon.Daemon, end: str, working: load.Load, state: pathlib.Path) -> Away:
+    """End a daemon (``stop`` or ``kill``) for two seconds of load, and start it again.
+
+    ``state`` is its file of snapshots.
+    """
+    # A killed one was last known to be there at its last snapshot, one that was stopped later.
+    known = state.stat().st_mtime if state.exists() else time.time()
     getattr(sentinel, end)()
     gone = time.monotonic()
     working.wait_for(24)
     back = time.monotonic()
     sentinel.start()
     integration.wait_up(sentinel)
-    # A killed one was last known to be there at its last snapshot, taken each second.
-    return Away(back - gone, time.monotonic() - begun + _SNAPSHOT_SECONDS)
+    return Away(back - gone, time.time() - known + _SNAPSHOT_SECONDS)
 
 
 def wait_explained(first: daemon.Daemon, second: daemon.Daemon) -> None:
@@ -104,4 +110,4 @@ def wait_explained(first: daemon.Daemon, second: daemon.Daemon) -> None:
 
 
 def _shown(differing: dict[Series, float]) -> dict[str, float]:
-    return {f"{name}{sorted(labels)}": more for (name, labels), more in differing.items()}
+    return {f"{name}{sorted(labels)}": more for (name, labels), more in differing.items() if more}

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from tests.servers import producer, relay, server
     from tests.soak import fleet, ledger, load, watcher
 
-_UP_SECONDS = 90.0
-_IDLE_SECONDS = 30.0
+_UP_SECONDS = 150.0
+_IDLE_SECONDS = 60.0
 
 
 class Scene(NamedTuple):

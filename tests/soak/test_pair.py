@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tests.servers import rabbitmq, server
     from tests.soak.scene import Scene
 
+# Each takes a minute, on a busy machine two.
+pytestmark = pytest.mark.timeout(420)
+
 
 def test_two_daemons_agree_to_the_event(
     broker: server.Broker,
@@ -47,15 +50,16 @@ def test_one_that_restarts_lacks_what_its_gap_says(
     new_directory: conftest.Directories,
 ) -> None:
     """After SIGTERM and SIGKILL the other is ahead by the gap: started tasks by those missed."""
-    state = ["--state.file", str(new_directory("state") / "state")]
-    second = watch(broker.url, config=f"{soak.CONFIG}state: {{interval: 1s}}\n", args=state)
+    state = new_directory("state") / "state"
+    config, file = f"{soak.CONFIG}state: {{interval: 1s}}\n", ["--state.file", str(state)]
+    second = watch(broker.url, config=config, args=file)
     first, scene = compose(broker)
     disturbances.calm(scene)
     pair.wait_difference(first, second, {})
 
     with scene.under_load():
         scene.load.wait_for(24)
-        away = pair.restart(second, end, scene.load)
+        away = pair.restart(second, end, scene.load, state)
         scene.load.wait_for(24)
     scene.books.compare()
     pair.wait_explained(first, second)
@@ -77,14 +81,15 @@ def test_one_with_a_durable_queue_lacks_nothing_after_a_restart(
     new_directory: conftest.Directories,
 ) -> None:
     """What waited in the queue is counted after the restart, and the break is no gap."""
-    state = ["--state.file", str(new_directory("state") / "state")]
+    state = new_directory("state") / "state"
     durable = "broker: {durable_events: true}\nevents: {queue_name: celeryev.second}\n"
-    second = watch(rabbitmq_server.url, config=soak.CONFIG + durable, args=state)
+    file = ["--state.file", str(state)]
+    second = watch(rabbitmq_server.url, config=soak.CONFIG + durable, args=file)
     first, scene = compose(rabbitmq_server)
 
     with scene.under_load():
         scene.load.wait_for(24)
-        pair.restart(second, "stop", scene.load)
+        pair.restart(second, "stop", scene.load, state)
         scene.load.wait_for(24)
     scene.books.compare()
 

@@ -22,7 +22,7 @@ _FORMATS = (
 )
 _CUMULATIVE = ("counter", "histogram")
 _SHOWN = 5
-_HELD_SECONDS = 30.0
+_HELD_SECONDS = 60.0
 
 
 class Watcher:
