@@ -25,8 +25,9 @@ def redis_down(scene: Scene) -> None:
     scene.observe()
     with scene.fault("Redis down", "CeleryBrokerDown"):
         broker.kill()
-    # Workers may be back, and work, some seconds before us: that is lost, and is told.
-    also = ("CelerySentinelLosingEvents",)
+    # Workers may be back, and work, some seconds before us: that is lost, and is told. Or they
+    # are back after us: they try again after 12 s and more, and 5 minutes of the rule are 15 s.
+    also = ("CelerySentinelLosingEvents", "CeleryQueueNoConsumers")
     with scene.fault("Redis back, after it was down", also=also, watch=_RETURN):
         broker.start()
 

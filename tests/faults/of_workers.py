@@ -78,8 +78,9 @@ def skewed(scene: Scene) -> None:
     )
     scene.traffic("quick")
     scene.observe()
+    jumped = scene.file("clock-jumped", _SKEW)
     with scene.fault("the clock of a worker jumps by 90 s", "CeleryWorkerClockSkew"):
-        clock.write_text(_SKEW)
+        jumped.rename(clock)  # which is never found empty
 
 
 def mute(scene: Scene) -> None:
@@ -89,13 +90,14 @@ def mute(scene: Scene) -> None:
     """
     scene.daemon()
     scene.worker("w1", events=False)
-    sender = scene.producer()
+    workers = scene.producer().app.control
     scene.traffic("quick", every=0.5)
-    sender.app.control.enable_events()
+    # It says that it is ready some time before Redis knows that it listens.
+    scene.insist(lambda: workers.enable_events(reply=True))
     scene.observe()
     scene.until_started("quick", 10)
     with scene.fault("task events switched off in a worker", "CeleryWorkerEventsDisabled"):
-        sender.app.control.disable_events()
+        scene.insist(lambda: workers.disable_events(reply=True))
 
 
 def calm(scene: Scene) -> None:

@@ -26,7 +26,7 @@ BASE = {
 }
 _AFTERMATH = 20.0  # seconds for consequences to be reported, after the fault has been
 _SILENCE = 45.0  # seconds in which a fault that should be silent may be reported
-_READY_SECONDS = 120.0
+_READY_SECONDS = 180.0
 _POLL_SECONDS = 0.5
 # Processes that start all at once, on few cores, all miss their time-outs.
 _starting = threading.Semaphore(3)
@@ -141,6 +141,10 @@ class Scene:
 
         deadline.wait_until(value, within, f"{self.job}: {what}", every=_POLL_SECONDS)
 
+    def insist(self, told: Callable[[], object]) -> None:
+        """Tell the workers something again and again until one confirms it."""
+        deadline.wait_until(told, _READY_SECONDS, f"{self.job}: a worker answers")
+
     @contextlib.contextmanager
     def fault(
         self,
@@ -223,12 +227,23 @@ class Scene:
         result.false_alarms = [
             _describe(one) for one in notices if one.alert not in result.expected + also
         ]
-        result.pages = sum(one.page for one in notices)
+        result.pages = self._pages(notices)
         cause = [one for one in notices if one.alert in result.expected]
         if cause:
             first = min(cause, key=lambda one: one.fired)
             result.beyond = first.fired - since - self._tower.lasting(first, self.factor)
             result.delivered = min(one.at for one in cause) - since
+
+    def _pages(self, notices: list[tower.Notice]) -> int:
+        """Count the pages; one that fired again because we could not scrape is still the same."""
+        paged = [one for one in notices if one.page]
+        if not paged:
+            return 0
+        since = time.time() - min(one.fired for one in paged)
+        scraped = f'min(min_over_time(up{{job="{self.job}"}}[{since:.0f}s]))'
+        if [value for _, value in self._prometheus.query(scraped)] == [1.0]:
+            return len(paged)
+        return len({tuple(sorted(one.labels.items())) for one in paged})
 
 
 def _describe(notice: tower.Notice) -> str:

@@ -15,7 +15,8 @@ from uvicorn import server as uvicorn_server
 from celery_sentinel.web import limits, protocol
 
 BOUNDS = limits.Limits(header_bytes=1024, connections=4)
-SECONDS = 5.0  # for a connection whose client has said all it will ever say
+# For a connection whose client has said all it will ever say; libFuzzer waits for 20 s.
+SECONDS = 15.0
 
 
 async def _answer(scope: Any, receive: Any, send: Any) -> None:

@@ -98,7 +98,7 @@ class Image:
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run ``arguments`` inside to their end and return what they did."""
         command = self.command(*arguments, **environment)
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 class Container(daemon.Daemon):
@@ -137,5 +137,5 @@ def _fetch_wheels(directory: Path) -> Path:
     wanted.write_text(locked)
     how = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
     pip = [sys.executable, "-m", "pip", "download", *how]
-    subprocess.run([*pip, "--requirement", wanted, "--dest", directory], check=True, timeout=180)
+    subprocess.run([*pip, "--requirement", wanted, "--dest", directory], check=True, timeout=300)
     return directory

@@ -9,6 +9,7 @@ import pytest
 from celery_sentinel import catalogue
 from celery_sentinel.collectors import portions, queues, sentinel, tasks, workers
 from celery_sentinel.config import schema
+from tests.servers import deadline
 from tests.unit.exposition import everything
 from tests.unit.fleet.stage import QUEUE, TASK, Stage
 
@@ -138,12 +139,14 @@ def test_given_portions_then_the_lock_is_held_while_one_is_looked_at_and_let_go_
     for seen in portions.of(play.fleet, things):
         if seen == 10:
             receiver.start()
-            receiver.join(0.5)  # it cannot come to an end, as the lock is ours
+            # It waits at the turnstile, and cannot come to an end, as the lock is ours.
+            turnstile = play.fleet.lock._turnstile  # noqa: SLF001 -- where its turn begins
+            deadline.wait_until(turnstile.locked, 60, "the receiver waits")
         if seen >= 10:
             alive[seen] = receiver.is_alive() and not play.fleet.records.by_id
     first = {seen for seen, waits in alive.items() if waits}
     assert first == set(range(10, portions.PORTION))
-    receiver.join(10)
+    receiver.join(60)
 
 
 def test_given_a_table_that_grows_meanwhile_then_collecting_goes_on() -> None:
@@ -157,7 +160,7 @@ def test_given_a_table_that_grows_meanwhile_then_collecting_goes_on() -> None:
         if len(seen) == portions.PORTION:
             newcomer = threading.Thread(target=play.received, args=("new",), kwargs={"name": "new"})
             newcomer.start()
-    newcomer.join(10)
+    newcomer.join(60)
     assert len(seen) == portions.PORTION + 10
     assert "new" not in seen
     assert len(play.fleet.series) == portions.PORTION + 11

@@ -284,7 +284,7 @@ def test_given_a_queue_over_its_objectives_then_each_is_named_with_its_limit() -
     ]
 
 
-@pytest.mark.parametrize(("running", "missed"), [(50, []), (62, [("stuck_seconds", 60.0)])])
+@pytest.mark.parametrize(("running", "missed"), [(20, []), (62, [("stuck_seconds", 60.0)])])
 def test_given_a_run_over_its_objective_then_its_task_misses_it(
     running: float, missed: list[tuple[str, float]]
 ) -> None:

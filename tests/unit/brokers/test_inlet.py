@@ -36,6 +36,7 @@ def test_what_came_before_the_end_is_read_first(ends: tuple[inlet.Inlet, socket.
     line, other = ends
     other.sendall(b"one")
     assert line.read() == b"one"
+    begun = time.monotonic()
     assert line.read() is None
     other.sendall(b"two")
     other.close()
@@ -43,7 +44,7 @@ def test_what_came_before_the_end_is_read_first(ends: tuple[inlet.Inlet, socket.
     with pytest.raises(errors.BrokerError, match="closed by the server") as ended:
         line.read()
     assert ended.value.reason == "error"
-    assert ended.value.since == pytest.approx(time.monotonic(), abs=1)
+    assert begun <= ended.value.since <= time.monotonic()
 
 
 def test_a_full_read_empties_the_socket(ends: tuple[inlet.Inlet, socket.socket]) -> None:
@@ -82,10 +83,10 @@ def test_no_more_is_held_than_allowed(
             return True
         return False
 
-    deadline.wait_until(stuck, 10, "the sender's buffer is full")
+    deadline.wait_until(stuck, 60, "the sender's buffer is full")
     for _ in range(4):
         got += len(line.read() or b"")
-        deadline.wait_until(stuck, 10, "the sender's buffer is full again")
+        deadline.wait_until(stuck, 60, "the sender's buffer is full again")
     assert sum(map(len, line._held)) <= 4 * MIB + 256 * 1024  # noqa: SLF001 - the bound itself
     assert sent > got
 
@@ -95,15 +96,16 @@ def test_the_break_of_one_who_slept_is_as_long_as_the_sleep(
 ) -> None:
     """Bytes that lay there say nothing about the time since the socket was last found empty."""
     line, other = ends
+    begun = time.monotonic()
     assert line.read() is None
     awake = time.monotonic()
     other.sendall(b"x" * 1000)
     other.close()
-    deadline.wait_until(lambda: time.monotonic() - awake > 1.5, 5, "some time has passed")
+    deadline.wait_until(lambda: time.monotonic() - awake > 1.5, 60, "some time has passed")
     assert line.read() == b"x" * 1000
     with pytest.raises(errors.BrokerError) as ended:
         line.read()
-    assert ended.value.since == pytest.approx(awake, abs=0.2)
+    assert begun <= ended.value.since <= awake
 
 
 def test_the_kernel_watches_the_peer(ends: tuple[inlet.Inlet, socket.socket]) -> None:
@@ -136,15 +138,13 @@ def test_a_steady_trickle_is_read_in_portions(ends: tuple[inlet.Inlet, socket.so
         while not done.done():
             line.read()
             reads += 1
-    sent = done.result()
-    assert 0 < reads < sent / 3
+        took = time.monotonic() - begun
+    # A pause in each; and whoever is late for the next finds something there, without a pause.
+    assert 0 < reads < 3 * took / inlet.GATHER + 5
 
 
-def _trickle(end: socket.socket, *, until: float) -> int:
-    """Send a byte each millisecond or so; return how many."""
-    sent = 0
+def _trickle(end: socket.socket, *, until: float) -> None:
+    """Send a byte each millisecond or so."""
     while time.monotonic() < until:
         end.sendall(b".")
-        sent += 1
         time.sleep(0.001)
-    return sent

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pathlib
 
 NOTHING = redaction.Scrubber(())
-SLACK = 1.0  # seconds that a busy machine may need beside the time-out
+SLACK = 30.0  # seconds that a busy machine may need beside the time-out
 
 
 def config(url: str | None, *, broker_url: str = "redis://localhost") -> schema.Config:
@@ -171,7 +171,9 @@ class Hanging:
         self.closed += 1
 
 
-def test_given_a_driver_that_hangs_then_one_thread_waits_for_it() -> None:
+def test_given_a_driver_that_hangs_then_one_thread_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Checks time out beside it without starting another, and go on once it answers."""
     hanging = Hanging()
     backend = result_backend.ResultBackend("db+slow", hanging, NOTHING)
@@ -181,6 +183,7 @@ def test_given_a_driver_that_hangs_then_one_thread_waits_for_it() -> None:
             backend.check()
     waiting = [one for one in threading.enumerate() if one.name == "result-backend"]
     hanging.let_go.set()
+    monkeypatch.setattr(result_backend, "TIMEOUT", 60.0)  # now it is only to be waited for
 
     assert len(waiting) == 1
     assert backend.check() == 0.25
@@ -200,7 +203,7 @@ def test_given_a_hanging_check_then_closing_does_not_wait() -> None:
     closed_before = hanging.closed
     [thread] = [one for one in threading.enumerate() if one.name == "result-backend"]
     hanging.let_go.set()
-    thread.join(10)
+    thread.join(60)
 
     assert took < SLACK
     assert (closed_before, hanging.closed) == (0, 1)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SECONDS = 20.0
+SECONDS = 60.0
 SLEEP = ["sleep", "600"]
 
 
@@ -110,8 +110,11 @@ def test_only_the_audible_part_of_the_daemons_log_is_heard(
     assert capsys.readouterr().err == "one\ntwo\n"
 
 
-def test_the_order_of_the_end(parts: ensemble.Ensemble, tmp_path: Path) -> None:
+def test_the_order_of_the_end(
+    parts: ensemble.Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Load first, then workers, then the daemon; the broker lasts longest."""
+    monkeypatch.setattr(ensemble, "GRACE", SECONDS)  # nobody is to be killed
     last_words = "trap 'echo {} >> {}/ends; exit' TERM; echo ready; while :; do sleep 0.05; done"
     for kind in ("broker", "daemon", "worker", "load"):
         one = parts.start(kind, kind, ["sh", "-c", last_words.format(kind, tmp_path)])

@@ -43,7 +43,7 @@ def test_the_seasonal_worker_comes_and_goes(tmp_path: Path) -> None:
 
         now += workers.PRESENT
         season.turn()
-        part.stop_together(hired, grace=20.0, hurry=lambda: False)
+        part.stop_together(hired, grace=60.0, hurry=lambda: False)
         assert hired[0].gone
 
         now += workers.AWAY

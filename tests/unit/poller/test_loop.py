@@ -82,11 +82,11 @@ def running(question: Script) -> Iterator[tuple[Running, Sequence[dict[str, obje
         under_way = Running(question)
         under_way.thread.start()
         try:
-            deadline.wait_until(lambda: not question.outcomes, 10, "all outcomes")
+            deadline.wait_until(lambda: not question.outcomes, 60, "all outcomes")
             yield under_way, logged  # type: ignore[misc]
         finally:
             under_way.loop.stop()
-            under_way.thread.join(10)
+            under_way.thread.join(60)
         assert not under_way.thread.is_alive()
 
 
@@ -94,10 +94,10 @@ def test_given_answers_then_the_poll_is_timed_and_successful() -> None:
     """Each run is noted with its duration; nothing is logged; the connection ends with it."""
     question = Script(None)
     with running(question) as (under_way, logged):
-        deadline.wait_until(under_way.success, 5, "a success")
+        deadline.wait_until(under_way.success, 60, "a success")
         poll = under_way.fleet.polls["test"]
         assert poll.duration is not None
-        assert 0 <= poll.duration < 5
+        assert 0 <= poll.duration < 60
         assert poll.last_success is not None
     assert list(logged) == []
     assert question.closed == 1
@@ -107,7 +107,7 @@ def test_given_failures_then_they_are_counted_told_once_and_recovered_from() -> 
     """A change of state is a line, with the error and without secrets; each failure is not."""
     failure = errors.BrokerError("no answer from redis://:hunter2@host")
     with running(Script(failure, failure, None)) as (under_way, logged):
-        deadline.wait_until(under_way.success, 5, "a success")
+        deadline.wait_until(under_way.success, 60, "a success")
     assert [(line["event"], line["poller"]) for line in logged] == [
         ("poll_failing", "test"),
         ("poll_recovered", "test"),
@@ -119,7 +119,7 @@ def test_given_failures_then_they_are_counted_told_once_and_recovered_from() -> 
 def test_given_a_failure_then_the_poll_is_not_successful_and_keeps_its_last_success() -> None:
     """poll_success turns 0; when it last was 1 stays known."""
     with running(Script(None, errors.BrokerError("gone"))) as (under_way, _):
-        deadline.wait_until(lambda: under_way.success() is False, 5, "a failure")
+        deadline.wait_until(lambda: under_way.success() is False, 60, "a failure")
         assert under_way.fleet.polls["test"].last_success is not None
 
 
@@ -130,7 +130,7 @@ def test_given_an_exception_nobody_expected_then_it_counts_and_the_thread_goes_o
     """It is a caught failure of that part, its type is told, and the connection is given up."""
     question = Script(failure, None)
     with running(question) as (under_way, logged):
-        deadline.wait_until(under_way.success, 5, "a success")
+        deadline.wait_until(under_way.success, 60, "a success")
         assert under_way.connection.failures == {"test": 1}
     assert [line["event"] for line in logged] == ["poll_failing", "poll_recovered"]
     assert str(logged[0]["error"]).startswith(type(failure).__name__)
@@ -142,7 +142,7 @@ def test_given_a_connection_that_cannot_be_closed_then_the_thread_goes_on() -> N
     """Neither after a failure nor at the end does it raise out of the loop."""
     question = Script(ValueError(), None, closing=OSError("hunter2"))
     with running(question) as (under_way, logged):
-        deadline.wait_until(under_way.success, 5, "a success")
+        deadline.wait_until(under_way.success, 60, "a success")
     assert under_way.connection.failures == {"test": 3}
     assert "hunter2" not in str(logged)
 
@@ -150,7 +150,7 @@ def test_given_a_connection_that_cannot_be_closed_then_the_thread_goes_on() -> N
 def test_given_a_look_at_the_clock_that_fails_then_the_next_one_is_taken() -> None:
     """What decides whether to ask may have a defect as well."""
     with running(Script(None, due=ValueError("no"))) as (under_way, logged):
-        deadline.wait_until(under_way.success, 5, "a success")
+        deadline.wait_until(under_way.success, 60, "a success")
         assert under_way.connection.failures == {"test": 1}
     assert [line["event"] for line in logged] == ["poll_failing", "poll_recovered"]
 
@@ -160,5 +160,5 @@ def test_given_a_loop_that_turns_then_its_beat_is_recent() -> None:
     question = Script(None)
     with running(question) as (under_way, _):
         first = under_way.loop.beat
-        deadline.wait_until(lambda: under_way.loop.beat > first, 5, "another turn")
+        deadline.wait_until(lambda: under_way.loop.beat > first, 60, "another turn")
     assert question.late == under_way.loop.beat

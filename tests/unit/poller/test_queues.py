@@ -15,6 +15,8 @@ from tests.unit.fleet.stage import Stage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+INTERVAL = 600.0
+
 
 class Reader:
     """A broker in which every queue holds two messages; stands for any queue reader."""
@@ -49,12 +51,12 @@ class Reader:
 
 
 class Poll:
-    """A poll of one configured queue, each five seconds of the real clock."""
+    """A poll of one configured queue, each ten minutes of the real clock."""
 
     def __init__(self) -> None:
         self.play = Stage(schema.Config(queues=schema.Queues(watch=("mail",))))
         self.reader = Reader()
-        self.question = queues.QueuePoll(self.reader, self.play.fleet, interval=5.0)
+        self.question = queues.QueuePoll(self.reader, self.play.fleet, interval=INTERVAL)
 
     def lengths(self) -> dict[tuple[str, ...], float]:
         """Return the depths that show."""
@@ -72,7 +74,7 @@ def test_given_a_poll_then_the_next_is_due_after_the_interval(poll: Poll) -> Non
     assert poll.question.due(time.monotonic())
     poll.question.ask()
     assert not poll.question.due(time.monotonic())
-    assert poll.question.due(time.monotonic() + 5)
+    assert poll.question.due(time.monotonic() + INTERVAL)
     assert poll.lengths() == {("mail",): 2}
 
 

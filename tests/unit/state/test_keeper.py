@@ -34,10 +34,10 @@ def test_a_stop_abandons_the_snapshot_under_way(tmp_path: pathlib.Path) -> None:
     kept = opened(tmp_path / "state")
     with kept.fleet.lock:
         kept.thread.start()
-        deadline.wait_until(lambda: list(tmp_path.glob("state.new-*")), 10, "a snapshot began")
+        deadline.wait_until(lambda: list(tmp_path.glob("state.new-*")), 60, "a snapshot began")
         kept.stop()
         assert kept.told().snapshot_age_seconds is None
-    kept.thread.join(10)
+    kept.thread.join(60)
     assert not kept.thread.is_alive()
     assert [each.name for each in tmp_path.iterdir()] == ["state.lock"]
     assert kept.told().failures == 0
