@@ -11,6 +11,7 @@ from tests.soak import fleet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.servers import daemon
     from tests.soak.scene import Scene
 
 FREEZES = (8.0, 4.0, 25.0)  # seconds: with and without a break of the stream
@@ -43,8 +44,11 @@ def worker_comes_and_goes(scene: Scene) -> None:
     scene.books.compare()
 
 
-def worker_killed(scene: Scene, name: str) -> None:
-    """Kill a worker in its work, see it down, and bring it back."""
+def worker_killed(scene: Scene, name: str, witness: daemon.Daemon | None = None) -> None:
+    """Kill a worker in its work, see it down, and bring it back.
+
+    A ``witness`` is another daemon that has to see it down, too.
+    """
     victim = scene.workers.by_name[name]
     others = dict.fromkeys(scene.workers.living, 1.0)
     with scene.under_load():
@@ -52,7 +56,7 @@ def worker_killed(scene: Scene, name: str) -> None:
         scene.load.wait_for(24)  # two seconds, in which it sends what it had known
         victim.kill()
         tail = victim.truth.outcomes() - known
-        scene.wait_up({**others, victim.hostname: 0.0})
+        scene.wait_up({**others, victim.hostname: 0.0}, witness)
         victim.start()
         scene.wait_all_up()
         scene.load.wait_for(24)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.servers import daemon
+from tests.servers import daemon, deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,13 +39,17 @@ class Scene(NamedTuple):
         """Wait until we are subscribed, and exactly the workers that run are up."""
         self.wait_up(dict.fromkeys(self.workers.living, 1.0))
 
-    def wait_up(self, wanted: dict[str, float]) -> None:
-        """Wait until ``celery_worker_up`` is as ``wanted``, by node name."""
+    def wait_up(self, wanted: dict[str, float], witness: daemon.Daemon | None = None) -> None:
+        """Wait until ``celery_worker_up`` is ``wanted``, by node name; in ``witness`` as well."""
         self.watching.wait(
             lambda samples: up(samples) == wanted and daemon.total(samples, "celery_broker_up"),
             _UP_SECONDS,
             f"celery_worker_up is {wanted}",
         )
+        if witness is not None:
+            deadline.wait_until(
+                lambda: up(witness.scrape()) == wanted, _UP_SECONDS, f"it is {wanted} in the other"
+            )
 
     def wait_nothing_runs(self) -> None:
         """Wait until no task is in flight as started: also those whose end fell into a gap."""

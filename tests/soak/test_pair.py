@@ -35,7 +35,7 @@ def test_two_daemons_agree_to_the_event(
         task_mix.send(scene.sending)
     scene.books.compare()
     disturbances.worker_comes_and_goes(scene)
-    disturbances.worker_killed(scene, "forking")
+    disturbances.worker_killed(scene, "forking", witness=second)
 
     pair.wait_difference(first, second, {})
     assert daemon.total(second.scrape(), "celery_task_started_total")
