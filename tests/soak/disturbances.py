@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.soak.scene import Scene
 
 FREEZES = (8.0, 4.0, 25.0)  # seconds: with and without a break of the stream
+KINDS = 6  # of disturbances, calm among them
 ABSENCE = 2.0  # seconds between the end of the broker and its new start
 
 
