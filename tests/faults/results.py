@@ -10,7 +10,7 @@ from tests.faults.tower import INTERVAL
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 HEAD = (
     "fault",
@@ -51,6 +51,16 @@ class Result:
     def faultless(self) -> bool:
         """Whether it was reported by its alerts, by no others, and by one page at most."""
         return not (self.missing or self.false_alarms or self.error or self.pages > 1)
+
+
+def pages(paged: Sequence[Mapping[str, str]], *, always_scraped: bool) -> int:
+    """Count pages, given the labels of each.
+
+    A scrape that fails ends all alerts of its target: one that fires again after it is the same.
+    """
+    if always_scraped:
+        return len(paged)
+    return len({tuple(sorted(labels.items())) for labels in paged})
 
 
 def median(results: Sequence[Result]) -> float | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
-from tests.faults import tasks, tower
+from tests.faults import results, tasks, tower
 from tests.faults.results import Result
 from tests.faults.traffic import Traffic
 from tests.servers import daemon, deadline, ports, producer, redis, worker
@@ -235,15 +235,13 @@ class Scene:
             result.delivered = min(one.at for one in cause) - since
 
     def _pages(self, notices: list[tower.Notice]) -> int:
-        """Count the pages; one that fired again because we could not scrape is still the same."""
         paged = [one for one in notices if one.page]
         if not paged:
             return 0
         since = time.time() - min(one.fired for one in paged)
-        scraped = f'min(min_over_time(up{{job="{self.job}"}}[{since:.0f}s]))'
-        if [value for _, value in self._prometheus.query(scraped)] == [1.0]:
-            return len(paged)
-        return len({tuple(sorted(one.labels.items())) for one in paged})
+        up = f'min(min_over_time(up{{job="{self.job}"}}[{since:.0f}s]))'
+        scraped = [value for _, value in self._prometheus.query(up)] == [1.0]
+        return results.pages([one.labels for one in paged], always_scraped=scraped)
 
 
 def _describe(notice: tower.Notice) -> str:

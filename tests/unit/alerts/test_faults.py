@@ -48,6 +48,13 @@ def test_nothing_is_overlooked(changes: dict[str, Any]) -> None:
     assert results.table([judged]) != results.table([result()])
 
 
+def test_a_page_that_a_failed_scrape_interrupted_is_one() -> None:
+    """It fires again with the same labels; while all scrapes succeed that is a page more."""
+    down, lost = {"alertname": "CeleryBrokerDown"}, {"alertname": "CeleryWorkersLostMany"}
+    assert results.pages([down, down, lost], always_scraped=False) == 2
+    assert results.pages([down, down, lost], always_scraped=True) == 3
+
+
 def test_the_summary_counts() -> None:
     """Reported and silent are counted apart, and the median is of what fired."""
     found = [
