@@ -44,7 +44,9 @@ def all_gone(scene: Scene) -> None:
     victims = [scene.worker("w1"), scene.worker("w2", pool="threads")]
     scene.traffic("quick")
     scene.observe()
-    with scene.fault("all workers SIGKILLed", "CeleryNoWorkers"):
+    # The first that is missed is told of where the next follows only after its group_wait.
+    also = ("CeleryWorkerLost",)
+    with scene.fault("all workers SIGKILLed", "CeleryNoWorkers", also=also):
         for victim in victims:
             victim.kill()
 
