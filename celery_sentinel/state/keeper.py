@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from celery_sentinel import recollection
     from celery_sentinel.config import schema
     from celery_sentinel.fleet import stream
+    from celery_sentinel.state.restore import Restoration
 
 MAGIC = b"CSstate\n"
 _LONGEST_PAUSE = 0.05  # seconds
@@ -86,21 +87,11 @@ class Keeper:
             self._claim.take(patience=PATIENCE)
         except claim.TakenError as error:
             return self._stand_back(str(error))
-        fleet = self.fleet
         begun, now, wall = time.perf_counter(), time.monotonic(), time.time()
-        try:
-            frames = self._store.read()
-            if frames is None:
-                self.why_not = "there was no file yet"
-                self._log.info("state_absent", file=str(self._store.path))
-                return self._begin_anew()
-            restoration = restore.Restoration(fleet, now=now, wall=wall)
-            head = restoration.read(frames, broker=self._origin.broker)
-        except store.StateError as error:
-            return self._refuse(str(error))
-        except Exception as error:  # noqa: BLE001 -- whatever is in it, the daemon must start
-            self._log.error("state_failed", exc_info=error)
-            return self._refuse(f"cannot be used: {type(error).__name__}: {error}")
+        restoration = restore.Restoration(self.fleet, now=now, wall=wall)
+        head = self._read_into(restoration)
+        if head is None:
+            return False
         restore.stream_counts(
             self._connection,
             head.stream,
@@ -109,7 +100,7 @@ class Keeper:
             # What a killed daemon had read since its snapshot is kept by nobody.
             kept=self._durable and head.final,
         )
-        self._connection.failures["fleet"] = fleet.failures
+        self._connection.failures["fleet"] = self.fleet.failures
         self._origin = snapshot.Origin(head.broker, head.lineage, head.since)
         self.restored = True
         self._recollect()
@@ -124,6 +115,22 @@ class Keeper:
         )
         return True
 
+    def _read_into(self, restoration: Restoration) -> document.Head | None:
+        """Read the file; None if there is none, or none that can be used, and we begin anew."""
+        try:
+            frames = self._store.read()
+            if frames is not None:
+                return restoration.read(frames, broker=self._origin.broker)
+            self.why_not = "there was no file yet"
+            self._log.info("state_absent", file=str(self._store.path))
+            self._begin_anew()
+        except store.StateError as error:
+            self._refuse(str(error))
+        except Exception as error:  # noqa: BLE001 -- whatever is in it, the daemon must start
+            self._log.error("state_failed", exc_info=error)
+            self._refuse(f"cannot be used: {type(error).__name__}: {error}")
+        return None
+
     def _account(self) -> dict[str, str | int]:
         """Return what was read from where, for the log."""
         return {
@@ -132,7 +139,7 @@ class Keeper:
             "workers": len(self.fleet.workers.by_hostname),
         }
 
-    def _refuse(self, reason: str) -> bool:
+    def _refuse(self, reason: str) -> None:
         aside = self._store.set_aside()
         self.why_not = f"{self._store.path} {reason}"
         self._connection.failures["state"] += 1
@@ -142,7 +149,7 @@ class Keeper:
             reason=reason,
             kept_as=None if aside is None else str(aside),
         )
-        return self._begin_anew()
+        self._begin_anew()
 
     def _stand_back(self, reason: str) -> bool:
         """Leave alone, for good, a file that is another's: what it holds is not what we count."""
@@ -152,10 +159,9 @@ class Keeper:
         self._log.warning("state_in_use", file=str(self._store.path), reason=reason)
         return False
 
-    def _begin_anew(self) -> bool:
+    def _begin_anew(self) -> None:
         self._store.tidy()
         self._shown.remove()
-        return False
 
     def _recollect(self) -> None:
         """Read what was shown; without it counters may seem to have been reset once."""
