@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 NEW_WORKER_AFTER = 2.0  # seconds a new worker gets to listen before it is asked out of turn
 # A worker says hello before it listens to commands, so the first request may go unheard.
-EVENTS_TWICE_AFTER = 5.0  # seconds
+ASKED_TWICE_AFTER = 5.0  # seconds
+EVENTS_TWICE_AFTER = 5.0
 EVENTS_AGAIN_AFTER = 30.0  # seconds, while the worker is known to send no task events
 MOST_NAMED = 20  # workers in one line of the log
 RETRY_AFTER = 5.0  # seconds from a round that failed to the next
@@ -26,6 +27,13 @@ class _Asked(NamedTuple):
     pid: int | None
     at: float
     times: int
+
+
+class _Turn(NamedTuple):
+    """When (monotonic) a newcomer is to be asked out of turn, and how often it may be."""
+
+    due: float
+    left: int = 2
 
 
 class _Known(NamedTuple):
@@ -62,7 +70,7 @@ class WorkerPoll:
         self._interval = interval
         self._timeout = timeout
         self._next = 0.0
-        self._first_seen: dict[tuple[str, int | None], float] = {}
+        self._turns: dict[tuple[str, int | None], _Turn] = {}
         self._asked: dict[str, _Asked] = {}
         self._log = logs.get(__name__)
 
@@ -83,10 +91,9 @@ class WorkerPoll:
             expected = [one.hostname for one in self._known()]
         else:
             among = expected = self._newcomers(asked_at)
-        self._first_seen = {
-            key: float("inf") if asked_at - since >= NEW_WORKER_AFTER else since
-            for key, since in self._first_seen.items()
-        }
+        turns = {key: turn for key, turn in self._turns.items() if _has_come(turn, asked_at)}
+        again = asked_at + ASKED_TWICE_AFTER
+        self._turns |= {key: _Turn(again, turn.left - 1) for key, turn in turns.items()}
         try:
             found = self._control.ask(expected=expected, timeout=self._timeout, among=among)
         except errors.BrokerError:
@@ -94,24 +101,23 @@ class WorkerPoll:
             raise
         finally:
             self._connection.failures["control"] = self._control.unreadable
+        answered = {one.hostname for one in found}
+        self._turns |= {key: _Turn(again, 0) for key in turns if key[0] in answered}
         self._fleet.apply_answers(
             found, asked_at=asked_at, now=time.monotonic(), wall=time.time(), among=among
         )
 
     def _note_newcomers(self, known: list[_Known], now: float) -> None:
-        """Remember since when each process is known; for one that was asked that is no matter."""
-        self._first_seen = {
-            (one.hostname, one.pid): self._first_seen.get((one.hostname, one.pid), now)
+        """Give each process its turns; one that has had them is known to have."""
+        first = _Turn(now + NEW_WORKER_AFTER)
+        self._turns = {
+            (one.hostname, one.pid): self._turns.get((one.hostname, one.pid), first)
             for one in known
         }
 
     def _newcomers(self, now: float) -> list[str]:
-        """Return the processes that have not been asked and have had time to listen."""
-        return [
-            hostname
-            for (hostname, _), since in self._first_seen.items()
-            if now - since >= NEW_WORKER_AFTER
-        ]
+        """Return the processes that have had time to listen and have not answered yet."""
+        return [hostname for (hostname, _), turn in self._turns.items() if _has_come(turn, now)]
 
     def close(self) -> None:
         """Drop the connection."""
@@ -161,3 +167,7 @@ class WorkerPoll:
         if asked.times < 2:  # noqa: PLR2004 -- the first may have gone unheard
             return now - asked.at > EVENTS_TWICE_AFTER
         return one.enabled is False and now - asked.at > EVENTS_AGAIN_AFTER
+
+
+def _has_come(turn: _Turn, now: float) -> bool:
+    return turn.left > 0 and now >= turn.due

@@ -42,9 +42,10 @@ def test_given_no_worker_then_a_round_expects_nobody_in_particular() -> None:
 def test_given_a_new_worker_when_it_has_had_time_to_listen_then_it_is_asked_out_of_turn(
     poll: Poll,
 ) -> None:
-    """Two seconds after it was first heard, it alone, and once."""
+    """Two seconds after it was first heard, it alone, and once if it answers."""
     poll.look(later=-10)
     poll.question.ask()
+    poll.asking.answering = (WORKER, OTHER)
     poll.play.beat(OTHER)
     assert not poll.look(later=-workers.NEW_WORKER_AFTER)
     assert poll.look()
@@ -87,8 +88,8 @@ def test_given_another_process_under_the_name_then_it_is_a_newcomer(poll: Poll) 
     assert poll.look(later=workers.NEW_WORKER_AFTER)
 
 
-def test_given_a_newcomer_that_is_silent_then_it_waits_for_the_next_round(poll: Poll) -> None:
-    """It has had its turn; nobody is asked twice a second."""
+def test_given_a_newcomer_that_is_silent_then_it_is_asked_once_more(poll: Poll) -> None:
+    """One that starts slowly did not listen yet, which is no fault of its own."""
     poll.look(later=-10)
     poll.question.ask()
     poll.play.beat(OTHER)
@@ -96,6 +97,24 @@ def test_given_a_newcomer_that_is_silent_then_it_waits_for_the_next_round(poll: 
     poll.question.ask()
     assert poll.play.value(catalogue.WORKER_RESPONDING, OTHER) is None
     assert poll.play.value(catalogue.WORKER_RESPONDING, WORKER) == 1
+    assert not poll.look(later=workers.ASKED_TWICE_AFTER - 1)
+    assert poll.look(later=workers.ASKED_TWICE_AFTER)
+
+
+def test_given_a_newcomer_that_is_silent_twice_then_it_waits_for_the_next_round(
+    poll: Poll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has had its turns; nobody is asked twice a second."""
+    monkeypatch.setattr(workers, "ASKED_TWICE_AFTER", 0.0)
+    poll.look(later=-10)
+    poll.question.ask()
+    poll.play.beat(OTHER)
+    poll.look(later=-5)
+    for _ in range(2):
+        assert poll.look()
+        poll.question.ask()
+    assert poll.asking.rounds[1:] == [([OTHER], [OTHER])] * 2
+    assert poll.play.value(catalogue.WORKER_RESPONDING, OTHER) == 0
     assert not poll.look(later=10)
 
 
