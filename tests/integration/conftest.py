@@ -35,7 +35,7 @@ def publisher(broker: Any) -> Iterator[hostile.Publisher]:
         yield connected
 
 
-def wait_up(sentinel: daemon.Daemon, *, up: int = 1, seconds: float = 30.0) -> None:
+def wait_up(sentinel: daemon.Daemon, *, up: int = 1, seconds: float = 90.0) -> None:
     """Wait until ``celery_broker_up`` is ``up``."""
     deadline.wait_until(
         lambda: daemon.total(sentinel.scrape(), "celery_broker_up") == up,

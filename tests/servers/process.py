@@ -14,7 +14,7 @@ from tests.servers import deadline, reaper
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SIGNAL_SECONDS = 10.0
+_SIGNAL_SECONDS = 60.0
 
 
 class Process:

@@ -6,7 +6,7 @@ import subprocess
 
 from tests.servers import server
 
-_SECONDS = 30.0
+_SECONDS = 60.0
 
 
 class PromTool:

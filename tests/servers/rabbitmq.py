@@ -24,7 +24,7 @@ SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 _LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
 _PROBE_SECONDS = 2.0
 MANAGEMENT = "rabbitmq_management"
-_CONTROL_SECONDS = 60.0
+_CONTROL_SECONDS = 120.0
 _VHOSTS_AT_ONCE = 12
 _ADD_VHOSTS = """
 lists:foreach(fun(Name) ->
@@ -44,7 +44,7 @@ class RabbitServer(server.Broker):
     ``management_url``, and with certificates at ``management_tls_url`` too.
     """
 
-    start_seconds = 60.0
+    start_seconds = 120.0
 
     def __init__(
         self,

@@ -71,7 +71,10 @@ class RedisSentinel(server.Broker):
             f"bind 127.0.0.1\nport {self.port}\ndir {self.directory}\n"
             f"sentinel monitor {self.master_name} 127.0.0.1 {self._master.port} "
             f"{self._quorum}\n"
-            f"sentinel down-after-milliseconds {self.master_name} 1000\n"
+            # A master that waits for the processor is not down, and an election without a result
+            # is repeated after twice its time-out, which is three minutes by default.
+            f"sentinel down-after-milliseconds {self.master_name} 4000\n"
+            f"sentinel failover-timeout {self.master_name} 15000\n"
             + "".join(f"{line}\n" for line in self._config),
             encoding="utf-8",
         )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 _CHUNK = 65536
-_SECONDS = 10.0
+_SECONDS = 60.0
 
 
 class Relay:

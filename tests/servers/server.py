@@ -24,8 +24,8 @@ class ServerError(Exception):
 class Server(abc.ABC):
     """One server process in a directory of its own; also a context manager."""
 
-    start_seconds = 30.0
-    stop_seconds = 30.0
+    start_seconds = 90.0
+    stop_seconds = 60.0
 
     def __init__(self, directory: Path, name: str) -> None:
         self.directory = directory

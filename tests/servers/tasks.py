@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import celery
@@ -35,6 +36,13 @@ def slow(seconds: float) -> float:
     """Take ``seconds``."""
     time.sleep(seconds)
     return seconds
+
+
+@celery.shared_task(name="patient")
+def patient(path: str) -> None:
+    """Run until the file ``path`` is there."""
+    while not Path(path).exists():
+        time.sleep(0.05)
 
 
 @celery.shared_task(name="failing")
