@@ -10,12 +10,16 @@ import pytest
 from celery_sentinel.brokers import control
 from celery_sentinel.config import schema
 from tests.integration.workers import impostor
+from tests.servers import deadline
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
+    from celery_sentinel import readings
     from tests.servers import daemon
+
+SECONDS = 60.0
 
 FAST: dict[str, dict[str, Any]] = {
     "metrics": {"zero_born_hold": "0s"},
@@ -56,3 +60,16 @@ def start_impostor(closing: contextlib.ExitStack) -> Callable[..., impostor.Impo
         return closing.enter_context(impostor.Impostor(broker_url, answer))
 
     return start
+
+
+def answered(asking: control.Control, names: Collection[str]) -> list[readings.WorkerReading]:
+    """Ask until all ``names`` have answered; return what they said.
+
+    On Redis a worker says that it is ready before it listens to questions.
+    """
+
+    def found() -> list[readings.WorkerReading]:
+        told = asking.ask(expected=names, timeout=1)
+        return told if {one.hostname for one in told} >= set(names) else []
+
+    return deadline.wait_until(found, SECONDS, f"{', '.join(names)} answer")

@@ -6,16 +6,19 @@ import base64
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import kombu
 import redis
 
+from tests.servers import server
+
 if TYPE_CHECKING:
     from types import TracebackType
 
 _PULSE = 0.2  # seconds
+_SECONDS = 60.0
 _TASK = {"id": "6c1d7b6e", "name": "quick", "args": [1], "kwargs": {}, "time_start": 0.0}
 HONEST: Mapping[str, Any] = {
     "stats": {
@@ -50,9 +53,13 @@ def honest(request: Mapping[str, Any], hostname: str) -> Reply:
 
 
 class Impostor:
-    """A thread that is told of all requests as a worker is; ``answer`` says what to reply."""
+    """A thread that is told of all requests as a worker is; ``answer`` says what to reply.
+
+    ``answered`` counts the requests whose replies are on their way.
+    """
 
     def __init__(self, broker_url: str, answer: Answer) -> None:
+        self.answered = 0
         self._answer = answer
         self._stopping = threading.Event()
         self._listening = threading.Event()
@@ -62,7 +69,8 @@ class Impostor:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._listening.wait(10)
+        if not self._listening.wait(_SECONDS):
+            raise server.ServerError(f"the impostor does not listen after {_SECONDS:g} s")
         return self
 
     def __exit__(
@@ -72,7 +80,7 @@ class Impostor:
         traceback: TracebackType | None,
     ) -> None:
         self._stopping.set()
-        self._thread.join(10)
+        self._thread.join(_SECONDS)
         if self._redis is not None:
             self._redis.close()
 
@@ -90,7 +98,8 @@ class Impostor:
 
             def asked(request: Any, _message: kombu.Message) -> None:
                 if "reply_to" in request:  # others want no answer
-                    self._reply(producer, request["reply_to"], self._answer(request))
+                    self._reply(producer, request["reply_to"], list(self._answer(request)))
+                    self.answered += 1
 
             with kombu.Consumer(channel, [queue], callbacks=[asked], no_ack=True):
                 while not self._stopping.is_set():
@@ -100,9 +109,9 @@ class Impostor:
                         self._listening.set()
 
     def _reply(
-        self, producer: kombu.Producer, reply_to: Mapping[str, str], replies: Iterable[Reply]
+        self, producer: kombu.Producer, reply_to: Mapping[str, str], replies: Sequence[Reply]
     ) -> None:
-        if self._redis is not None:
+        if self._redis is not None and replies:
             # As many hosts would, at once: one at a time we would be what the test measures.
             key = f"{reply_to['routing_key']}.{reply_to['exchange']}"
             self._redis.lpush(key, *[_envelope(reply, reply_to) for reply in replies])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from celery_sentinel import errors
-from tests.integration.workers import impostor
+from tests.integration.workers import conftest, impostor
 from tests.servers import deadline, ports
 from tests.soak import resources
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from celery_sentinel.brokers import control
-    from tests import conftest
+    from tests import conftest as fixtures
     from tests.servers import redis, server
 
     MakeControl = Callable[[str], control.Control]
@@ -32,41 +33,59 @@ MANY = 1000
 def test_a_worker_nobody_expected_does_not_end_the_round(
     broker: server.Broker,
     make_control: MakeControl,
-    start_worker: conftest.StartWorker,
+    start_worker: fixtures.StartWorker,
     start_impostor: StartImpostor,
 ) -> None:
     """A round waits for those that are known to be up, not for as many answers as they have."""
     slow = start_worker(broker.url)
-    start_impostor(broker.url, lambda request: [impostor.honest(request, "w2@fleet")])
     asking = make_control(broker.url)
+    conftest.answered(asking, W1)
+    quick = start_impostor(broker.url, lambda request: [impostor.honest(request, "w2@fleet")])
     slow.pause()
-    resume = threading.Timer(1.0, slow.resume)
+
+    def resume_afterwards() -> None:
+        all_of_them = len(impostor.HONEST)
+        deadline.wait_until(
+            lambda: quick.answered == all_of_them, conftest.SECONDS, "w2 has answered"
+        )
+        slow.resume()
+
+    resume = threading.Thread(target=resume_afterwards)
     resume.start()
 
-    found = asking.ask(expected=W1, timeout=10)
+    found = asking.ask(expected=W1, timeout=conftest.SECONDS)
 
     resume.join()
     assert {one.hostname for one in found} == {"w1@fleet", "w2@fleet"}
 
 
 def test_without_anybody_expected_all_have_their_time(
-    broker: server.Broker, make_control: MakeControl, start_worker: conftest.StartWorker
+    broker: server.Broker, make_control: MakeControl, start_worker: fixtures.StartWorker
 ) -> None:
     """The first round, when no worker is known yet, hears all of them out."""
     for name in ("w1", "w2"):
         start_worker(broker.url, name=name)
 
-    found = make_control(broker.url).ask(expected=(), timeout=1)
+    asking = make_control(broker.url)
 
-    assert {one.hostname for one in found} == {"w1@fleet", "w2@fleet"}
-    assert all(one.queues == ("celery",) and one.active == () for one in found)
+    def heard() -> set[tuple[str, Any, Any]]:
+        found = asking.ask(expected=(), timeout=1)
+        return {(one.hostname, one.queues, one.active) for one in found}
+
+    wanted = {(f"{name}@fleet", ("celery",), ()) for name in ("w1", "w2")}
+    deadline.wait_until(
+        lambda: heard() == wanted, conftest.SECONDS, "a round hears both of them out"
+    )
 
 
 def test_a_thousand_workers_answer_in_one_round(
     broker: server.Broker, make_control: MakeControl, start_impostor: StartImpostor
 ) -> None:
-    """All 5,000 answers of 1,000 workers are in the result of one round of two seconds."""
-    names = [f"w{number}@fleet" for number in range(MANY)]
+    """All 5,000 answers of 1,000 workers are in the result of one round.
+
+    To read them is less work than the two seconds that a round has by default.
+    """
+    names: list[str] = []
 
     def answer(request: Mapping[str, Any]) -> list[impostor.Reply]:
         return [impostor.honest(request, name) for name in names]
@@ -74,14 +93,16 @@ def test_a_thousand_workers_answer_in_one_round(
     start_impostor(broker.url, answer)
     asking = make_control(broker.url)
     asking.ask(expected=(), timeout=0.1)  # connects
+    names += [f"w{number}@fleet" for number in range(MANY)]
     begun, worked = time.perf_counter(), time.thread_time()
 
-    found = asking.ask(expected=names, timeout=2)
+    found = asking.ask(expected=names, timeout=conftest.SECONDS)
 
+    took, worked = time.perf_counter() - begun, time.thread_time() - worked
     print(  # noqa: T201 -- a figure for the release notes
-        f"{MANY} workers on {broker.name}: {time.perf_counter() - begun:.2f} s, "
-        f"of these {time.thread_time() - worked:.2f} s of our own work"
+        f"{MANY} workers on {broker.name}: {took:.2f} s, of these {worked:.2f} s of our own work"
     )
+    assert worked < 2
     assert len(found) == MANY
     assert {(one.concurrency, one.queues, one.reserved, one.scheduled) for one in found} == {
         (2, ("celery",), 2, 0)
@@ -89,20 +110,20 @@ def test_a_thousand_workers_answer_in_one_round(
 
 
 def test_a_broker_that_dies_during_a_round_is_an_error_and_its_return_heals(
-    broker: server.Broker, make_control: MakeControl, start_worker: conftest.StartWorker
+    broker: server.Broker, make_control: MakeControl, start_worker: fixtures.StartWorker
 ) -> None:
     """The round under way fails at once; when the broker is back, so are the answers."""
     worker = start_worker(broker.url)
     asking = make_control(broker.url)
-    assert len(asking.ask(expected=W1, timeout=5)) == 1
+    conftest.answered(asking, W1)
     worker.pause()
     kill = threading.Timer(0.5, broker.kill)
     kill.start()
 
     begun = time.monotonic()
     with pytest.raises(errors.BrokerError):
-        asking.ask(expected=W1, timeout=30)
-    assert time.monotonic() - begun < 15
+        asking.ask(expected=W1, timeout=2 * conftest.SECONDS)
+    assert time.monotonic() - begun < conftest.SECONDS
     kill.join()
     with pytest.raises(errors.BrokerError):
         asking.ask(expected=W1, timeout=1)
@@ -112,15 +133,15 @@ def test_a_broker_that_dies_during_a_round_is_an_error_and_its_return_heals(
 
     def answers() -> bool:
         try:
-            return len(asking.ask(expected=W1, timeout=1)) == 1
+            return len(asking.ask(expected=W1, timeout=5)) == 1
         except errors.BrokerError:
             return False
 
-    deadline.wait_until(answers, 60, "the worker is back and answers")
+    deadline.wait_until(answers, 2 * conftest.SECONDS, "the worker is back and answers")
 
 
 def test_a_broker_that_freezes_during_a_round_does_not_make_workers_silent(
-    redis_server: redis.RedisServer, make_control: MakeControl, start_worker: conftest.StartWorker
+    redis_server: redis.RedisServer, make_control: MakeControl, start_worker: fixtures.StartWorker
 ) -> None:
     """Nobody's answer can come when the broker carries none: that is the broker's failure."""
     start_worker(redis_server.url).pause()
@@ -130,7 +151,7 @@ def test_a_broker_that_freezes_during_a_round_does_not_make_workers_silent(
     freeze.start()
 
     with pytest.raises(errors.BrokerError):
-        asking.ask(expected=W1, timeout=2)
+        asking.ask(expected=W1, timeout=8)  # ends long after it has frozen
 
     freeze.join()
     redis_server.resume()
@@ -142,6 +163,7 @@ def test_a_break_leaves_no_descriptor_open(
 ) -> None:
     """Kombu opens an epoll with each connection to Redis and never closes it; we do."""
     asking = make_control(redis_server.url)
+    gc.collect()  # what other tests left open is not to be closed meanwhile
     before = resources.held(os.getpid()).descriptors
     for _ in range(3):
         asking.ask(expected=(), timeout=0.1)
@@ -150,7 +172,7 @@ def test_a_break_leaves_no_descriptor_open(
             asking.ask(expected=(), timeout=0.1)
         redis_server.start()
 
-    assert resources.held(os.getpid()).descriptors["anon_inode"] == before["anon_inode"]
+    assert resources.held(os.getpid()).descriptors["anon_inode"] <= before["anon_inode"]
 
 
 def test_the_last_broker_of_a_list_is_asked_when_the_others_are_dead(
@@ -162,6 +184,6 @@ def test_the_last_broker_of_a_list_is_asked_when_the_others_are_dead(
     dead = [f"{scheme}://127.0.0.1:{ports.free_port()}/0" for _ in range(2)]
     asking = make_control(";".join([*dead, f"{scheme}://{rest}"]))
 
-    answers = asking.ask(expected=W1, timeout=5.0)
+    answers = asking.ask(expected=W1, timeout=conftest.SECONDS)
 
     assert [one.hostname for one in answers] == W1

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from tests.servers import daemon, deadline
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Callable
 
     from tests import conftest
     from tests.servers import producer, redis, server
+
+SECONDS = 60.0
 
 
 def test_a_task_that_ran_before_the_daemon_started_is_known_by_name(
@@ -20,24 +23,27 @@ def test_a_task_that_ran_before_the_daemon_started_is_known_by_name(
     ask_often: Callable[..., daemon.Daemon],
     start_worker: conftest.StartWorker,
     make_producer: conftest.MakeProducer,
+    tmp_path: pathlib.Path,
 ) -> None:
     """Its start, name and queue come from its worker, and its end counts where it belongs."""
     running = start_worker(broker.url)
     before = time.time()
-    make_producer(broker.url).send("slow", 8.0)
-    deadline.wait_until(lambda: running.truth.outcomes()["started"] == 1, 20, "the task runs")
+    end = tmp_path / "end"
+    make_producer(broker.url).send("patient", str(end))
+    deadline.wait_until(lambda: running.truth.outcomes()["started"] == 1, SECONDS, "the task runs")
 
     sentinel = ask_often(broker.url)
 
     def started() -> float:
         samples = sentinel.scrape()
         metric = "celery_task_oldest_started_timestamp_seconds"
-        return daemon.total(samples, metric, name="slow", queue_name="celery") or 0.0
+        return daemon.total(samples, metric, name="patient", queue_name="celery") or 0.0
 
-    at = deadline.wait_until(started, 30, "the running task is known")
+    at = deadline.wait_until(started, SECONDS, "the running task is known")
     assert before - 1 <= at <= time.time()
-    deadline.wait_until(lambda: _succeeded(sentinel) == 1, 20, "its end is counted")
-    deadline.wait_until(lambda: not _running(sentinel), 30, "it runs no more")
+    end.touch()
+    deadline.wait_until(lambda: _succeeded(sentinel) == 1, SECONDS, "its end is counted")
+    deadline.wait_until(lambda: not _running(sentinel), SECONDS, "it runs no more")
 
 
 def test_a_lost_closing_event_leaves_no_ghost(
@@ -50,13 +56,17 @@ def test_a_lost_closing_event_leaves_no_ghost(
     sentinel = ask_often(redis_server.url)
     start_worker(redis_server.url)
     sending = make_producer(redis_server.url)
-    sending.send("slow", 60.0)
-    deadline.wait_until(lambda: _running(sentinel) == 1, 20, "one task runs")
+    sending.send("slow", 600.0)
+    deadline.wait_until(lambda: _running(sentinel) == 1, SECONDS, "one task runs")
 
     _pretend(sending, "task-received", "task-started")
 
-    deadline.wait_until(lambda: _running(sentinel) == 2, 5, "another seems to run")
-    deadline.wait_until(lambda: _running(sentinel) == 1, 15, "the ghost has left")
+    # What is counted stays, while the ghost itself may come and go unseen.
+    def begun() -> float | None:
+        return daemon.total(sentinel.scrape(), "celery_task_started_total", name="ghost")
+
+    deadline.wait_until(lambda: begun() == 1, SECONDS, "another seems to run")
+    deadline.wait_until(lambda: _running(sentinel) == 1, SECONDS, "the ghost has left")
     samples = sentinel.scrape()
     assert daemon.total(samples, "celery_tasks_in_flight", name="slow", state="started") == 1
     assert daemon.total(samples, "celery_task_lost_total") in {None, 0}
@@ -69,22 +79,20 @@ def test_a_task_that_runs_longer_than_its_record_lives_is_never_dropped(
     make_producer: conftest.MakeProducer,
 ) -> None:
     """While its worker says it runs, tasks.ttl does not apply to it."""
-    sentinel = ask_often(
-        redis_server.url, tasks={"ttl": "3s"}, polling={"workers": "1s", "timeout": "1s"}
-    )
+    sentinel = ask_often(redis_server.url, tasks={"ttl": "12s"}, polling={"workers": "1s"})
     start_worker(redis_server.url)
-    make_producer(redis_server.url).send("slow", 12.0)
-    deadline.wait_until(lambda: _running(sentinel) == 1, 20, "the task runs")
+    sending = make_producer(redis_server.url)
+    sending.send("slow", 600.0)
+    deadline.wait_until(lambda: _running(sentinel) == 1, SECONDS, "the task runs")
+    sending.send("quick", queue="nobody's")
     seen: set[float | None] = set()
 
-    def ended() -> bool:
+    def outlived() -> bool:
         samples = sentinel.scrape()
-        if daemon.total(samples, "celery_task_succeeded_total", name="slow") == 1:
-            return True
         seen.add(daemon.total(samples, "celery_tasks_in_flight", state="started"))
-        return False
+        return daemon.total(samples, "celery_sentinel_tracker_evictions_total", reason="ttl") == 1
 
-    deadline.wait_until(ended, 30, "the task has ended")
+    deadline.wait_until(outlived, SECONDS, "the task behind it, which nobody runs, was dropped")
     assert seen == {1.0}
     assert daemon.total(sentinel.scrape(), "celery_task_lost_total") in {None, 0}
 
@@ -98,11 +106,11 @@ def test_the_queue_of_a_task_is_that_of_a_worker_with_one_queue(
     """Without task-sent events a worker that consumes one queue tells that queue."""
     sentinel = ask_often(redis_server.url)
     start_worker(redis_server.url, queues=("emails",))
-    deadline.wait_until(lambda: _consumed(sentinel) == {"emails"}, 20, "its queue is known")
+    deadline.wait_until(lambda: _consumed(sentinel) == {"emails"}, SECONDS, "its queue is known")
 
     make_producer(redis_server.url, sent_events=False).send("quick", queue="emails")
 
-    deadline.wait_until(lambda: _received(sentinel) == {"emails": 1}, 30, "it is of emails")
+    deadline.wait_until(lambda: _received(sentinel) == {"emails": 1}, SECONDS, "it is of emails")
 
 
 def test_the_queue_of_a_task_is_unknown_until_it_is_learnt(
@@ -115,11 +123,11 @@ def test_the_queue_of_a_task_is_unknown_until_it_is_learnt(
     sentinel = ask_often(redis_server.url)
     running = start_worker(redis_server.url, queues=("celery", "emails"))
     both = {"celery", "emails"}
-    deadline.wait_until(lambda: _consumed(sentinel) == both, 20, "its queues are known")
+    deadline.wait_until(lambda: _consumed(sentinel) == both, SECONDS, "its queues are known")
     silent = make_producer(redis_server.url, sent_events=False)
 
     silent.send("quick", queue="emails")
-    deadline.wait_until(lambda: _received(sentinel) == {"unknown": 1}, 30, "it is of unknown")
+    deadline.wait_until(lambda: _received(sentinel) == {"unknown": 1}, SECONDS, "it is of unknown")
     # A producer writes the event after the task: a worker awake might take it up in between.
     running.pause()
     make_producer(redis_server.url, sent_events=True).send("quick", queue="emails")
@@ -127,7 +135,7 @@ def test_the_queue_of_a_task_is_unknown_until_it_is_learnt(
     running.resume()
 
     expected = {"unknown": 1, "emails": 2}
-    deadline.wait_until(lambda: _received(sentinel) == expected, 30, "the others are of emails")
+    deadline.wait_until(lambda: _received(sentinel) == expected, SECONDS, "both are of emails")
 
 
 def _pretend(sending: producer.Producer, *types: str) -> None:
@@ -147,7 +155,7 @@ def _running(sentinel: daemon.Daemon) -> float | None:
 
 def _succeeded(sentinel: daemon.Daemon) -> float | None:
     return daemon.total(
-        sentinel.scrape(), "celery_task_succeeded_total", name="slow", queue_name="celery"
+        sentinel.scrape(), "celery_task_succeeded_total", name="patient", queue_name="celery"
     )
 
 
