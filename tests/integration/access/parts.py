@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 QUEUE = "shop"  # has one message
 PARTS = ("stream", "depth", "discovery", "control")
-_SECONDS = 5.0
+_SECONDS = 60.0
+_ROUND = 2.0  # seconds
 
 
 class Parts:
@@ -71,6 +72,9 @@ class Parts:
 
     def _ask(self, worker: str) -> None:
         with contextlib.closing(control.Control(self._config)) as asking:
-            answers = asking.ask(expected=[worker], timeout=_SECONDS)
+            # On Redis a worker says that it is ready before it listens to questions.
+            answers = deadline.wait_until(
+                lambda: asking.ask(expected=[worker], timeout=_ROUND), _SECONDS, "it answers"
+            )
             asking.tell("enable_events", [worker])
         assert [one.hostname for one in answers] == [worker]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.servers import alertmanager
 
 pytestmark = pytest.mark.xdist_group("alertmanager")
-_SECONDS = 30.0
+_SECONDS = 90.0
 
 
 class Case(NamedTuple):

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from celery_sentinel.demo import workers
 from grafana.preview import asking
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Mapping
 
+T = TypeVar("T")
+
 PACE = 20  # tasks a second; the demo has 8
 INTERVAL = 2  # seconds between scrapes
 PATIENCE = 30  # by which the alerts' waiting is divided
 _CONFIG = """
 metrics: {zero_born_hold: 3s}
-polling: {queues: 1s, workers: 3s}
+polling: {queues: 3s, workers: 3s}
 queues: {watch: [refused], dead_letter: [refused]}
 objectives:
   tasks: [{match: "shop.orders.*", silence_seconds: 1h}]
@@ -82,13 +84,14 @@ class Shop:
         """Return the label of the first of the pair."""
         return self.daemons[0].url.removeprefix("http://")
 
-    def wait_until(self, true: Callable[[], bool], seconds: float, what: object) -> None:
+    def wait_until(self, true: Callable[[], T], seconds: float, what: object) -> T:
         """Wait, looking no more often than Prometheus does; a TimeoutError shows ``what``."""
         deadline = time.monotonic() + seconds
-        while not true():
+        while not (found := true()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not within {seconds:g} s: {what}")
             time.sleep(INTERVAL)
+        return found
 
     def harm(self) -> None:
         """Kill a worker without a goodbye, and publish an event that nobody can read."""

@@ -6,21 +6,21 @@ The tests share one fleet and follow each other: the last two harm it.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, quote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from grafana.kit import links
-from grafana.preview import asking, blocks, fields, page
+from grafana.preview import asking, page
 from tests import dashboards, promql
-from tests.integration.dashboards import shop
+from tests.integration.dashboards import shop, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # One fleet for all, so one process runs them; the fleet needs a minute to have lived.
-pytestmark = [pytest.mark.xdist_group("dashboards"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("dashboards"), pytest.mark.timeout(420)]
 
 # Queries that have nothing to show while all is well, in panels that have others. The endings
 # rejected, cancelled and lost do not happen to the shop; its stream begins before its tasks.
@@ -31,7 +31,7 @@ MAY_BE_EMPTY = {
     ("What had to be guessed", "orphans: {{type}}"),
 }
 QUIET = {"Lost or wedged", "What was lost or refused", "Alerts"}  # panels, while all is well
-LIVELY_SECONDS, HARM_SECONDS = 150.0, 60.0
+LIVELY_SECONDS, HARM_SECONDS = 240.0, 150.0
 RUNBOOKS = promql.ALERTS.parent / "docs" / "runbooks"
 
 
@@ -76,34 +76,33 @@ def missing(asker: asking.Asker) -> list[str]:
     ]
 
 
-def shown(fleet: shop.Shop, uid: str, title: str, **chosen: str) -> list[blocks.Row]:
-    """Return the rows of a table."""
-    answered = asking.answers(
-        fleet.asker(chosen), dashboards.panel(uid, title), dashboards.named(uid)
-    )
-    return blocks.joined(answered)
-
-
-def clicked(panel: dict[str, Any], column: str, text: str) -> str:
-    """Return where a click on a cell leads."""
-    [link] = fields.settings(panel, column)["links"]
-    return link["url"].replace("${__value.text:percentencode}", quote(text, safe=""))
-
-
 def test_every_panel_has_data(fleet: shop.Shop) -> None:
     """Every query of every panel yields a number, but for those about what did not happen."""
-    assert missing(fleet.asker()) == []
+    left: list[str] = []
+
+    def all_shown() -> bool:
+        left[:] = missing(fleet.asker())
+        return not left
+
+    fleet.wait_until(all_shown, tables.MOMENT_SECONDS, left)
 
 
 def test_what_shows_only_faults_says_so(fleet: shop.Shop) -> None:
     """Panels that may be empty, and only they, have words for it."""
-    empty = {
-        panel["title"]
-        for dashboard, panel in dashboards.panels()
-        if not any(map(finite, asking.answers(fleet.asker(), panel, dashboard)))
-    }
+    empty: set[str] = set()
+
+    def only_quiet() -> bool:
+        empty.clear()
+        empty.update(
+            panel["title"]
+            for dashboard, panel in dashboards.panels()
+            if not any(map(finite, asking.answers(fleet.asker(), panel, dashboard)))
+        )
+        return empty <= QUIET
+
+    fleet.wait_until(only_quiet, tables.MOMENT_SECONDS, empty)
     worded = {p["title"] for _, p in dashboards.panels() if dashboards.shows_only_faults(p)}
-    assert empty <= QUIET <= worded
+    assert worded >= QUIET
 
 
 def test_every_variable_offers_values(fleet: shop.Shop) -> None:
@@ -126,13 +125,25 @@ def test_choosing_narrows(fleet: shop.Shop) -> None:
         ("celery-tasks", "Failing tasks, and why", "name", "shop.orders.charge"),
         ("celery-queues", "All queues", "queue_name", "orders"),
     ):
-        assert {row[label] for row in shown(fleet, uid, title, **{label: value})} == {value}
+        rows = tables.some_rows(fleet, uid, title, **{label: value})
+        assert {row[label] for row in rows} == {value}
 
 
 def test_a_pair_counts_nothing_twice(fleet: shop.Shop) -> None:
     """Both celery-sentinels together show what one of them shows."""
+    told: list[str] = []
+
+    def counted_once() -> bool:
+        told[:] = counted_twice(fleet)
+        return not told
+
+    fleet.wait_until(counted_once, tables.MOMENT_SECONDS, told)
+
+
+def counted_twice(fleet: shop.Shop) -> list[str]:
+    """Return the panels in which both together show more than one, if there is much to compare."""
     one, both = fleet.asker({"instance": fleet.first_instance()}), fleet.asker()
-    compared = 0
+    compared, more = 0, []
     for dashboard, panel in dashboards.panels():
         if panel["type"] not in {"stat", "table"} or dashboard["uid"] == "celery-sentinel":
             continue
@@ -142,9 +153,10 @@ def test_a_pair_counts_nothing_twice(fleet: shop.Shop) -> None:
             strict=True,
         ):
             mine, ours = total(alone), total(together)
-            assert ours < 1.5 * mine + 5, (dashboard["uid"], panel["title"])
+            if ours >= 1.5 * mine + 5:
+                more.append(f"{dashboard['uid']}: {panel['title']}: {mine} and {ours}")
             compared += mine > 10
-    assert compared >= 5
+    return more if compared >= 5 else [f"{compared} panels have numbers to compare", *more]
 
 
 def total(series: list[asking.Series]) -> float:
@@ -158,20 +170,22 @@ def test_three_clicks_from_the_overview_to_the_runbook(fleet: shop.Shop) -> None
     Without knowing any address: each is followed from the cell that somebody reads.
     """
     table = dashboards.panel("celery-overview", "Failing tasks, and why")
-    rows = shown(fleet, "celery-overview", table["title"])
+    rows = tables.some_rows(fleet, "celery-overview", table["title"], having="ConnectionError")
     task = str(next(row for row in rows if row["exception"] == "ConnectionError")["name"])
     assert task == "shop.orders.charge"
 
-    first = urlsplit(clicked(table, "Task", task))
+    first = urlsplit(tables.clicked(table, "Task", task))
     chosen = parse_qs(first.query)["var-name"]
     uid = first.path.removeprefix("/d/")
     there = dashboards.panel(uid, "Failing tasks, and why")
-    exceptions = {str(row["exception"]) for row in shown(fleet, uid, there["title"], name=task)}
+    exceptions = {
+        str(row["exception"]) for row in tables.some_rows(fleet, uid, there["title"], name=task)
+    }
     assert chosen == [task]
     assert exceptions == {"ConnectionError"}
 
-    second = clicked(there, "Exception", exceptions.pop())
-    third = clicked(there, "Category", "network")
+    second = tables.clicked(there, "Exception", exceptions.pop())
+    third = tables.clicked(there, "Category", "network")
     for url in (second, third):
         page_of_it = RUNBOOKS / url.removeprefix(f"{links.RUNBOOKS}/")
         assert "## Diagnosis" in page_of_it.read_text()
@@ -191,10 +205,15 @@ def test_annotations_are_answered(fleet: shop.Shop) -> None:
 
 def test_previews_draw_every_panel(fleet: shop.Shop) -> None:
     """The page of each dashboard has all its panels, and none of them without data."""
-    for dashboard in dashboards.every():
+
+    def drawn(dashboard: dashboards.Dashboard) -> str:
         text = page.page(dashboard, fleet.asker(), "plotly.js")
+        return "" if "No data" in text else text
+
+    for dashboard in dashboards.every():
+        uid = dashboard["uid"]
+        text = fleet.wait_until(lambda one=dashboard: drawn(one), tables.MOMENT_SECONDS, uid)
         assert text.count("<section") == len(list(asking.panels(dashboard)))
-        assert "No data" not in text
         assert "{{" not in text
 
 
@@ -212,15 +231,15 @@ def test_faults_show(fleet: shop.Shop) -> None:
         ]
 
     fleet.wait_until(lambda: not silent(), HARM_SECONDS, QUIET)
-    [row] = shown(fleet, "celery-workers", "Lost or wedged")
-    assert str(row["hostname"]).startswith("seasonal@")
+    rows = tables.some_rows(fleet, "celery-workers", "Lost or wedged", having="seasonal@")
+    row = next(row for row in rows if str(row["hostname"]).startswith("seasonal@"))
     table = dashboards.panel("celery-workers", "Lost or wedged")
-    url = clicked(table, "What to do", str(row["alert"]))
+    url = tables.clicked(table, "What to do", str(row["alert"]))
     assert (RUNBOOKS / url.removeprefix(f"{links.RUNBOOKS}/")).exists()
     fleet.wait_until(
         lambda: (
             "CeleryWorkerLost"
-            in {alert["alertname"] for alert in shown(fleet, "celery-overview", "Alerts")}
+            in {alert["alertname"] for alert in tables.shown(fleet, "celery-overview", "Alerts")}
         ),
         HARM_SECONDS,
         "the alert on the overview",

@@ -1,8 +1,12 @@
-"""How the tests of queues look at a daemon, and at the readers inside it."""
+"""How the tests of queues look at a daemon, and at the readers inside it.
+
+What a poll found is shown for three intervals. Where the machine holds the next poll up for longer
+it is gone for a moment, so what is to be shown is waited for, each time.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
@@ -12,8 +16,10 @@ from tests.servers import daemon, deadline
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+T = TypeVar("T")
+
 INTERVAL = 0.5  # seconds between two polls of the queues
-WITHIN = 20.0  # seconds for what a few polls must show
+WITHIN = 60.0  # seconds for what a few polls must show
 
 _FAST: dict[str, dict[str, Any]] = {
     "metrics": {"zero_born_hold": "0s"},
@@ -44,14 +50,37 @@ def length(sentinel: daemon.Daemon, queue: str) -> float | None:
     return value(sentinel, "celery_queue_length", queue_name=queue)
 
 
+def lengths(sentinel: daemon.Daemon) -> dict[str, float]:
+    """Return ``celery_queue_length`` of all queues, by name."""
+    return {
+        dict(labels)["queue_name"]: found
+        for (name, labels), found in sentinel.scrape().items()
+        if name == "celery_queue_length"
+    }
+
+
 def labels_of(sentinel: daemon.Daemon, name: str, label: str) -> set[str]:
     """Return the values that a label of a metric has."""
     return {dict(labels)[label] for (found, labels) in sentinel.scrape() if found == name}
 
 
-def eventually(predicate: Callable[[], Any], what: str, *, seconds: float = WITHIN) -> None:
-    """Wait until ``predicate`` is true."""
-    deadline.wait_until(predicate, seconds, what)
+def eventually(predicate: Callable[[], T], what: str, *, seconds: float = WITHIN) -> T:
+    """Wait until ``predicate`` is true, and return that."""
+    return deadline.wait_until(predicate, seconds, what)
+
+
+def becomes(
+    sentinel: daemon.Daemon,
+    expected: float,
+    name: str,
+    /,
+    *,
+    seconds: float = WITHIN,
+    **labels: str,
+) -> None:
+    """Wait until the sum of a metric's samples with these labels is ``expected``."""
+    what = f"{name} of {labels} is {expected}"
+    deadline.wait_until(lambda: value(sentinel, name, **labels) == expected, seconds, what)
 
 
 def polled(sentinel: daemon.Daemon, *, times: int = 2) -> None:

@@ -9,7 +9,6 @@ import kombu
 
 from celery_sentinel.brokers import kombu_queues
 from tests.integration.queues import look
-from tests.servers import deadline
 
 if TYPE_CHECKING:
     import contextlib
@@ -47,9 +46,9 @@ def test_filesystem(
     for _ in range(3):
         sending.send("quick", queue="shop")
 
-    look.eventually(lambda: look.length(sentinel, "shop") == 3, "three are counted")
-    assert look.length(sentinel, "never") == 0
-    assert look.value(sentinel, SUCCESS, poller="queues") == 1
+    expected = {"shop": 3, "never": 0}
+    look.eventually(lambda: look.lengths(sentinel) == expected, "three are counted")
+    look.becomes(sentinel, 1, SUCCESS, poller="queues")
 
 
 def test_memory(closing: contextlib.ExitStack) -> None:
@@ -86,8 +85,8 @@ def test_a_database_carries_no_events_and_is_counted(
     assert "There will be no events" in sentinel.get("/").text
     notes: list[Any] = sentinel.get("/api/v1/status").json()["notes"]
     assert any("cannot fan out" in note for note in notes)
-    assert sentinel.get("/-/ready").status_code == 200
-    assert look.value(sentinel, SUCCESS, poller="queues") == 1
+    look.eventually(lambda: sentinel.get("/-/ready").status_code == 200, "it is ready")
+    look.becomes(sentinel, 1, SUCCESS, poller="queues")
     assert look.value(sentinel, SUCCESS, poller="workers") is None
 
 
@@ -98,12 +97,10 @@ def test_a_database_that_is_not_there(
     folder = tmp_path / "later"
     url = f"sqla+sqlite:///{folder}/broker.sqlite"
     sentinel = start_daemon(url, config=look.settings(queues={"watch": ["shop"]}))
-    deadline.wait_until(
-        lambda: look.value(sentinel, SUCCESS, poller="queues") == 0, 20, "the poll fails"
-    )
-    assert look.value(sentinel, "celery_broker_up") == 0
+    look.becomes(sentinel, 0, SUCCESS, poller="queues")
+    look.becomes(sentinel, 0, "celery_broker_up")
 
     folder.mkdir()
 
-    look.eventually(lambda: look.value(sentinel, "celery_broker_up") == 1, "it is up")
-    look.eventually(lambda: look.value(sentinel, SUCCESS, poller="queues") == 1, "it is polled")
+    look.becomes(sentinel, 1, "celery_broker_up")
+    look.becomes(sentinel, 1, SUCCESS, poller="queues")

@@ -50,7 +50,8 @@ def test_depth_and_consumers(
 
     look.eventually(lambda: found("misspelt") == [40, 0], "forty, and nobody to take them")
     look.eventually(lambda: found("celery") == [0, 1], "none, and one to take them")
-    assert look.value(sentinel, "celery_broker_round_trip_seconds") is not None
+    name = "celery_broker_round_trip_seconds"
+    look.eventually(lambda: look.value(sentinel, name) is not None, "it is told")
 
 
 def test_queues_that_cannot_be_looked_at_harm_nobody(
@@ -66,10 +67,10 @@ def test_queues_that_cannot_be_looked_at_harm_nobody(
     sentinel = watch(rabbitmq_server.url, queues={"watch": names})
     make_producer(rabbitmq_server.url).send("quick", queue="shop")
 
-    look.eventually(lambda: look.length(sentinel, "shop") == 1, "it is counted")
+    look.becomes(sentinel, 1, "celery_queue_length", queue_name="shop")
     look.polled(sentinel)
-    assert look.labels_of(sentinel, "celery_queue_length", "queue_name") == {"shop"}
-    assert look.value(sentinel, "celery_sentinel_poll_success", poller="queues") == 1
+    look.eventually(lambda: look.lengths(sentinel) == {"shop": 1}, "and it alone")
+    look.becomes(sentinel, 1, "celery_sentinel_poll_success", poller="queues")
 
 
 def test_a_missing_queue_costs_no_channels(
@@ -100,10 +101,7 @@ def test_names_of_any_bytes(
     sentinel = watch(rabbitmq_server.url, queues={"watch": list(ODD_NAMES)})
 
     expected = {name: n + 1 for n, name in enumerate(ODD_NAMES)}
-    look.eventually(
-        lambda: {name: look.length(sentinel, name) for name in ODD_NAMES} == expected,
-        "all are counted",
-    )
+    look.eventually(lambda: look.lengths(sentinel) == expected, "all are counted")
 
 
 def test_a_dead_letter_queue_is_one_by_name(
@@ -141,20 +139,14 @@ def test_native_delayed_delivery(
     sending = make_producer(rabbitmq_server.url, config=DELAYED)
     for _ in range(3):
         sending.app.tasks["quick"].apply_async(countdown=600)
-    sending.app.tasks["quick"].apply_async(countdown=3)
 
-    look.eventually(
-        lambda: look.value(sentinel, "celery_broker_delayed_messages") == 4, "four wait"
-    )
-    assert look.length(sentinel, "shop") == 0
+    look.becomes(sentinel, 3, "celery_broker_delayed_messages")
+    look.becomes(sentinel, 0, "celery_queue_length", queue_name="shop")
+    sending.app.tasks["quick"].apply_async(countdown=3)
     task = {"name": "quick", "queue_name": "shop"}
-    look.eventually(
-        lambda: look.value(sentinel, "celery_task_succeeded_total", **task) == 1, "one has come"
-    )
-    assert look.value(sentinel, "celery_task_sent_total", **task) == 4
-    look.eventually(
-        lambda: look.value(sentinel, "celery_broker_delayed_messages") == 3, "three wait"
-    )
+    look.becomes(sentinel, 1, "celery_task_succeeded_total", **task)
+    look.becomes(sentinel, 4, "celery_task_sent_total", **task)
+    look.becomes(sentinel, 3, "celery_broker_delayed_messages")
     queues = look.labels_of(sentinel, "celery_queue_info", "queue_name")
     assert queues == {"shop"}
     assert daemon.total(sentinel.scrape(), "celery_task_sent_total", queue_name="unknown") is None

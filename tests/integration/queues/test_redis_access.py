@@ -32,15 +32,17 @@ def test_a_user_without_scripts_gets_depths(
     sentinel = watch(url, queues={"watch": ["shop"]})
     make_producer(redis_server.url).send("quick", queue="shop", priority=3)
 
-    look.eventually(lambda: look.length(sentinel, "shop") == 1, "it is counted")
-    look.polled(sentinel)
+    look.becomes(sentinel, 1, "celery_queue_length", queue_name="shop")
+    look.polled(sentinel, times=4)
     oldest = "celery_queue_oldest_message_timestamp_seconds"
     assert look.value(sentinel, oldest, queue_name="shop") is None
-    assert look.value(sentinel, "celery_sentinel_poll_success", poller="queues") == 1
-    assert sentinel.stderr_text.count("oldest_messages_unknown") == 1
+    look.becomes(sentinel, 1, "celery_sentinel_poll_success", poller="queues")
+    connections = sentinel.stderr_text.count("oldest_messages_unknown")
     with redis_server.client() as client:
         refused = [entry for entry in client.acl_log() if entry["object"] == "eval"]
-    assert [entry["count"] for entry in refused] == [2]  # that of the tails, that of unacked
+    # That of the tails, that of unacked: once on each connection, which is mostly one.
+    assert sum(entry["count"] for entry in refused) == 2 * connections
+    assert 0 < connections < 4
 
 
 def test_a_queue_we_may_not_look_at_is_unknown(
