@@ -128,10 +128,10 @@ def run(
         sender = publisher(server)
         stack.callback(sender.close)
         first = dataclasses.replace(shape, events=settings.warm_up, seed=shape.seed + 1000)
-        warm, _ = _messages(first, amqp=amqp_form)
+        warm, greeted = _messages(first, amqp=amqp_form)
         publishing.paced(sender, warm, rate=1000)
         measure.wait_quiet(one.pid, _DRAIN_SECONDS, quiet=settings.quiet)
-        counted = one.counted()
+        counted = _counted(one, greeted, settings.patience)
         measure.wait_quiet(one.pid, _DRAIN_SECONDS, quiet=settings.quiet)
         messages, events = _messages(shape, amqp=amqp_form)
         before = measure.cpu_seconds(one.pid)
@@ -144,8 +144,18 @@ def run(
         rss = measure.peak_rss(one.pid)
         total = 0
         with contextlib.suppress(Exception):
-            total = one.counted() - counted
+            total = _counted(one, counted + events, settings.patience) - counted
         return Result(one.label, events, total, cpu, rss, one.judged)
+
+
+def _counted(one: peers.Contestant, least: int, patience: float) -> int:
+    """Return how many events it has counted, as soon as they are ``least`` or the time is over.
+
+    A process that seems to be done may only have been waiting for the processor.
+    """
+    with contextlib.suppress(TimeoutError):
+        deadline.wait_until(lambda: one.counted() >= least, patience, "all are counted")
+    return one.counted()
 
 
 def _limit(server: base.Broker, *, limited: bool) -> None:

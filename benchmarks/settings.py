@@ -10,7 +10,8 @@ class Settings:
     """Sizes of all parts.
 
     ``rate`` is messages a second, one that celery-exporter survives; ``warm_up`` events come
-    before those that are measured, and ``quiet`` are the seconds of rest that show the end.
+    before those that are measured, and ``quiet`` are the seconds of rest that show the end. Who
+    has not counted all by then gets ``patience`` seconds more, in which no CPU is measured.
     """
 
     burst_events: int = 100_000
@@ -19,6 +20,7 @@ class Settings:
     rounds: int = 1
     warm_up: int = 2000
     quiet: float = 0.8
+    patience: float = 3.0
     real_tasks: int = 3000
     series: tuple[int, ...] = (1000, 10_000, 100_000)
     scrapes: int = 10
@@ -34,6 +36,7 @@ TINY = Settings(
     paced_events=400,
     warm_up=40,
     quiet=0.2,
+    patience=60.0,
     real_tasks=20,
     series=(1000, 2000),
     scrapes=1,

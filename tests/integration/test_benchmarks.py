@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import collections
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from celery.events import dispatcher
 
 from benchmarks import __main__ as command
 from benchmarks import chapters, forms, peers, publishing, settings, side_by_side, traffic
-from tests.servers import app, deadline, truth
+from tests.servers import app, deadline
 
 if TYPE_CHECKING:
     import redis as redis_client
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
     from tests.servers import rabbitmq, redis, server
 
 OURS = peers.Sentinel.label
+# How often each type comes of one task that succeeds, one that fails and one that is retried once.
 TYPES = {
-    "task-sent",
-    "task-received",
-    "task-started",
-    "task-succeeded",
-    "task-failed",
-    "task-retried",
-    "worker-heartbeat",
+    "task-sent": 4,
+    "task-received": 4,
+    "task-started": 4,
+    "task-succeeded": 2,
+    "task-failed": 1,
+    "task-retried": 1,
+    "worker-heartbeat": 1,  # and more
 }
 
 
@@ -40,15 +42,14 @@ def test_traffic_is_what_a_real_worker_writes(
     """Fields, their order and types are Celery's; the bytes around them are kombu's."""
     with redis_server.client() as client, client.pubsub() as tap:
         tap.psubscribe("/0.celeryev*")
-        crew = start_worker(redis_server.url, config={"task_send_sent_event": True})
+        start_worker(redis_server.url, config={"task_send_sent_event": True})
         sending = make_producer(redis_server.url)
         for name, arguments in (("quick", (1,)), ("failing", ()), ("retrying", (1,))):
             sending.send(name, *arguments)
-        deadline.wait_until(lambda: _ended(crew.truth) == 3, 20, "all have ended")
         messages = _heard(tap)
 
     real = _forms(event for message in messages for event in _publication(message)[1].events)
-    assert real.keys() >= TYPES
+    assert real.keys() >= TYPES.keys()
     shape = traffic.Shape(events=2000, failing=0.1, retrying=0.1)
     source = traffic.Traffic(shape)
     made = [event for one in (*source.hello(), *source.messages()) for event in one.events]
@@ -75,10 +76,10 @@ def test_rabbitmq_gets_what_celery_publishes(rabbitmq_server: rabbitmq.RabbitSer
             sender = dispatcher.EventDispatcher(producing, hostname="w1@host", app=fleet)
             sender.send("task-started", uuid="1")
             sender.close()
-        theirs = deadline.wait_until(lambda: channel.basic_get(queue, no_ack=True), 5, "theirs")
+        theirs = deadline.wait_until(lambda: channel.basic_get(queue, no_ack=True), 60, "theirs")
         publication = traffic.Publication("task.started", "w1@host", json.loads(theirs.body))
         publisher.send([forms.amqp_frames(publication)])
-        ours = deadline.wait_until(lambda: channel.basic_get(queue, no_ack=True), 5, "ours")
+        ours = deadline.wait_until(lambda: channel.basic_get(queue, no_ack=True), 60, "ours")
     publisher.close()
 
     assert ours.body == theirs.body
@@ -112,23 +113,20 @@ def test_a_part_runs(part: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "| " in capsys.readouterr().out
 
 
-def _ended(found: truth.Truth) -> int:
-    outcomes = found.outcomes()
-    return outcomes["succeeded"] + outcomes["failed"]
-
-
 def _heard(tap: redis_client.client.PubSub) -> list[dict[str, Any]]:
-    """Return messages up to the first heartbeat after all tasks: nothing is buffered behind it."""
+    """Return messages until all events of the tasks have come, and a heartbeat."""
     messages: list[dict[str, Any]] = []
 
     def enough() -> bool:
         message = tap.get_message(timeout=1.0)
         if message is not None and message["type"] == "pmessage":
             messages.append(message)
-        kinds = {event["type"] for one in messages for event in _publication(one)[1].events}
-        return kinds >= TYPES
+        heard = collections.Counter(
+            event["type"] for one in messages for event in _publication(one)[1].events
+        )
+        return heard >= collections.Counter(TYPES)
 
-    deadline.wait_until(enough, 20, "events of all types")
+    deadline.wait_until(enough, 60, "events of all types")
     return messages
 
 
