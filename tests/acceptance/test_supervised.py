@@ -91,7 +91,9 @@ def test_the_watchdog_is_fed_while_the_broker_hangs(
     fed = listener.wait_for("STATUS", "ready")
     redis_server.pause()
     for _ in range(6):
-        fed = listener.wait_for("WATCHDOG", after=fed + 1, seconds=2 * PERIOD)
+        with deadline.Running() as running:
+            fed = listener.wait_for("WATCHDOG", after=fed + 1)
+        assert running.seconds < 2 * PERIOD
 
 
 def test_the_watchdog_goes_hungry_when_the_loop_hangs(
@@ -124,11 +126,12 @@ def test_the_watchdog_goes_hungry_when_the_loop_hangs(
         for line in yaml.safe_load(file.read_text())
     ]
     os.mkfifo(folders["in"] / f"0.{queue}.msg")
-    deadline.wait_until(lambda: list(folders["processed"].iterdir()), 10, "it opens the pipe")
-    hung_at = time.monotonic()
-    # Read all the while: a message counts from when it was read.
-    deadline.wait_until(
-        lambda: listener.read() and time.monotonic() - hung_at > 4 * PERIOD, 30, "periods pass"
-    )
-    assert [at for at, fields in listener.messages if "WATCHDOG" in fields][-1] < hung_at + PERIOD
+    deadline.wait_until(lambda: list(folders["processed"].iterdir()), 60, "it opens the pipe")
+
+    def hungry() -> bool:
+        listener.read()
+        fed_at = max(at for at, fields in listener.messages if "WATCHDOG" in fields)
+        return time.monotonic() - fed_at > 4 * PERIOD
+
+    deadline.wait_until(hungry, 60, "no food comes for four periods")
     assert sentinel.get("/metrics").status_code == 200

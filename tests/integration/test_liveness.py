@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,14 +25,14 @@ def test_a_killed_worker_is_down_and_its_neighbour_up(
     first = start_worker(broker.url, name="w1")
     start_worker(broker.url, name="w2")
     both = {"w1@fleet": 1.0, "w2@fleet": 1.0}
-    deadline.wait_until(lambda: up(sentinel) == both, 20, "both are up")
+    deadline.wait_until(lambda: up(sentinel) == both, 60, "both are up")
 
     first.kill()
-    killed_at = time.monotonic()
 
     one = {"w1@fleet": 0.0, "w2@fleet": 1.0}
-    deadline.wait_until(lambda: up(sentinel) == one, 15, "w1 is down, w2 is up")
-    assert time.monotonic() - killed_at < 15
+    with deadline.Running() as running:
+        deadline.wait_until(lambda: up(sentinel) == one, 60, "w1 is down, w2 is up")
+    assert running.seconds < 15
     assert daemon.total(sentinel.scrape(), "celery_worker_lost_total") == 1
 
 
@@ -46,7 +45,7 @@ def test_a_worker_that_says_goodbye_leaves_without_a_zero(
     sentinel = watch(broker.url)
     leaving = start_worker(broker.url, name="w1")
     start_worker(broker.url, name="w2")
-    deadline.wait_until(lambda: len(up(sentinel)) == 2, 20, "both are up")
+    deadline.wait_until(lambda: len(up(sentinel)) == 2, 60, "both are up")
 
     leaving.stop()
 
@@ -56,7 +55,7 @@ def test_a_worker_that_says_goodbye_leaves_without_a_zero(
         seen.append(up(sentinel))
         return "w1@fleet" not in seen[-1]
 
-    deadline.wait_until(gone, 10, "w1 has left")
+    deadline.wait_until(gone, 60, "w1 has left")
     assert all(value == 1 for scrape in seen for value in scrape.values())
     assert daemon.total(sentinel.scrape(), "celery_worker_lost_total") == 0
 
@@ -70,13 +69,14 @@ def test_a_worker_that_finishes_its_task_after_its_goodbye_stays_gone(
     """In a warm shutdown the goodbye comes first and the last task ends later; it still counts."""
     sentinel = watch(redis_server.url)
     working = start_worker(redis_server.url)
-    make_producer(redis_server.url).send("slow", 3.0)
-    deadline.wait_until(lambda: _started(sentinel) == 1, 20, "the task runs")
+    make_producer(redis_server.url).send("slow", 5.0)
+    deadline.wait_until(lambda: _counted(sentinel, "started") == 1, 60, "the task runs")
 
     working.stop()
 
-    deadline.wait_until(lambda: _succeeded(sentinel) == 1, 20, "the task's end was heard")
-    assert up(sentinel) == {}
+    deadline.wait_until(lambda: _counted(sentinel, "succeeded") == 1, 60, "its end was heard")
+    # On a machine that stood still for these seconds the goodbye may be the last that is read.
+    deadline.wait_until(lambda: up(sentinel) == {}, 60, "it is gone")
     assert daemon.total(sentinel.scrape(), "celery_worker_lost_total") == 0
 
 
@@ -90,11 +90,11 @@ def test_what_a_killed_worker_ran_is_lost(
     sentinel = watch(redis_server.url)
     working = start_worker(redis_server.url)
     make_producer(redis_server.url).send("slow", 60.0)
-    deadline.wait_until(lambda: _started(sentinel) == 1, 20, "the task runs")
+    deadline.wait_until(lambda: _started(sentinel) == 1, 60, "the task runs")
 
     working.kill()
 
-    deadline.wait_until(lambda: _lost(sentinel) == 1, 20, "the task is lost")
+    deadline.wait_until(lambda: _lost(sentinel) == 1, 60, "the task is lost")
     running = daemon.total(sentinel.scrape(), "celery_tasks_in_flight", state="started")
     assert running == 0
 
@@ -107,12 +107,12 @@ def test_a_frozen_worker_is_down_and_comes_back(
     """A worker stopped with SIGSTOP is 0; when it goes on it is 1 again and no restart."""
     sentinel = watch(redis_server.url)
     working = start_worker(redis_server.url)
-    deadline.wait_until(lambda: up(sentinel) == {"w1@fleet": 1.0}, 20, "w1 is up")
+    deadline.wait_until(lambda: up(sentinel) == {"w1@fleet": 1.0}, 60, "w1 is up")
 
     working.pause()
-    deadline.wait_until(lambda: up(sentinel) == {"w1@fleet": 0.0}, 20, "w1 is down")
+    deadline.wait_until(lambda: up(sentinel) == {"w1@fleet": 0.0}, 60, "w1 is down")
     working.resume()
-    deadline.wait_until(lambda: up(sentinel) == {"w1@fleet": 1.0}, 20, "w1 is up again")
+    deadline.wait_until(lambda: up(sentinel) == {"w1@fleet": 1.0}, 60, "w1 is up again")
 
     assert daemon.total(sentinel.scrape(), "celery_worker_restarts_total") == 0
 
@@ -129,12 +129,12 @@ def test_a_restarted_worker_is_a_restart_and_a_killed_one_a_crash(
     sending = make_producer(redis_server.url)
     for _ in range(3):
         sending.send("quick")
-    deadline.wait_until(lambda: _processed(sentinel) == 3, 20, "three are processed")
+    deadline.wait_until(lambda: _processed(sentinel) == 3, 60, "three are processed")
 
     working.restart()
     sending.send("quick")
 
-    deadline.wait_until(lambda: _processed(sentinel) == 4, 20, "four are processed")
+    deadline.wait_until(lambda: _processed(sentinel) == 4, 60, "four are processed")
     samples = sentinel.scrape()
     assert daemon.total(samples, "celery_worker_restarts_total") == 1
     assert daemon.total(samples, "celery_worker_crashes_total") == 0
@@ -143,7 +143,7 @@ def test_a_restarted_worker_is_a_restart_and_a_killed_one_a_crash(
     working.start()
 
     deadline.wait_until(
-        lambda: daemon.total(sentinel.scrape(), "celery_worker_crashes_total") == 1, 20, "a crash"
+        lambda: daemon.total(sentinel.scrape(), "celery_worker_crashes_total") == 1, 60, "a crash"
     )
     assert daemon.total(sentinel.scrape(), "celery_worker_restarts_total") == 2
 
@@ -165,10 +165,10 @@ def test_workers_that_send_no_task_events_are_asked_to(
         sending.send("quick")
         return int(daemon.total(sentinel.scrape(), "celery_task_succeeded_total") or 0) >= count
 
-    deadline.wait_until(lambda: heard(1), 20, "task events come")
+    deadline.wait_until(lambda: heard(1), 60, "task events come")
     before = int(daemon.total(sentinel.scrape(), "celery_task_succeeded_total") or 0)
     working.restart()
-    deadline.wait_until(lambda: heard(before + 3), 20, "task events come after the restart")
+    deadline.wait_until(lambda: heard(before + 3), 60, "task events come after the restart")
 
 
 def test_a_worker_without_task_events_is_said_to_be(
@@ -187,7 +187,7 @@ def test_a_worker_without_task_events_is_said_to_be(
         samples = sentinel.scrape()
         return daemon.total(samples, "celery_worker_events_enabled", hostname="w1@fleet") == 0
 
-    deadline.wait_until(disabled, 20, "the worker is known to send no task events")
+    deadline.wait_until(disabled, 60, "the worker is known to send no task events")
     assert "w1@fleet runs tasks but sends no task events" in sentinel.get("/").text
 
 
@@ -204,8 +204,8 @@ def _started(sentinel: daemon.Daemon) -> float | None:
     return daemon.total(sentinel.scrape(), "celery_tasks_in_flight", state="started")
 
 
-def _succeeded(sentinel: daemon.Daemon) -> float | None:
-    return daemon.total(sentinel.scrape(), "celery_task_succeeded_total", name="slow")
+def _counted(sentinel: daemon.Daemon, outcome: str) -> float | None:
+    return daemon.total(sentinel.scrape(), f"celery_task_{outcome}_total", name="slow")
 
 
 def _lost(sentinel: daemon.Daemon) -> float | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from celery_sentinel import errors
 from celery_sentinel.brokers import result_backend
 from celery_sentinel.config import schema
+from tests.servers import deadline
 
 if TYPE_CHECKING:
     import contextlib
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     Watch = Callable[..., result_backend.ResultBackend]
 
-SLACK = 1.0  # seconds that a busy machine may need beside the time-out
+SLACK = 2.0  # seconds that a busy machine may need beside the time-out
+LATE = re.compile("no answer|timed? ?out", re.IGNORECASE)
 SECRET = "s3/cr:et"  # noqa: S105 - of servers that live for one test
 
 
@@ -44,12 +46,41 @@ def watched(closing: contextlib.ExitStack) -> Watch:
 
 
 def failure(backend: result_backend.ResultBackend) -> str:
+    """Return why a check fails; one that says that time was short, on a busy machine, is repeated.
+
+    All fail in time.
+    """
+
+    def reason() -> str | None:
+        text = silence(backend)
+        return None if LATE.search(text) else text
+
+    return deadline.wait_until(reason, 60, "a reason") or ""
+
+
+def silence(backend: result_backend.ResultBackend) -> str:
     """Return the text of a check that fails, and does so in time."""
-    begun = time.monotonic()
-    with pytest.raises(errors.BrokerError) as failed:
+    with deadline.Running() as running, pytest.raises(errors.BrokerError) as failed:
         backend.check()
-    assert time.monotonic() - begun < result_backend.TIMEOUT + SLACK
+    assert running.seconds < result_backend.TIMEOUT + SLACK
     return str(failed.value)
+
+
+def answer(backend: result_backend.ResultBackend) -> float:
+    """Return what a check that succeeds does; one that a busy machine was too slow for is repeated.
+
+    Any other failure is one.
+    """
+
+    def seconds() -> float | None:
+        try:
+            return backend.check()
+        except errors.BrokerError as error:
+            if not LATE.search(str(error)):
+                raise
+            return None
+
+    return deadline.wait_until(seconds, 60, "an answer") or 0.0
 
 
 def over(broker: server.Broker) -> schema.Broker:
@@ -61,15 +92,15 @@ def over(broker: server.Broker) -> schema.Broker:
 def test_redis_answers(redis_server: redis.RedisServer, watched: Watch, database: int) -> None:
     """A Redis that is there answers within its time, whatever the database."""
     backend = watched(redis_server.url_for(database))
-    assert 0 < backend.check() < result_backend.TIMEOUT
-    assert 0 < backend.check() < result_backend.TIMEOUT
+    assert 0 < answer(backend) < result_backend.TIMEOUT
+    assert 0 < answer(backend) < result_backend.TIMEOUT
 
 
 def test_one_connection_is_kept(redis_server: redis.RedisServer, watched: Watch) -> None:
     """Checks use one connection, under our name and in the right database."""
     backend = watched(redis_server.url_for(5))
     for _ in range(20):
-        backend.check()
+        answer(backend)
     with redis_server.client() as client:
         ours = [one for one in client.client_list() if one["name"] == "celery-sentinel"]
     assert [one["db"] for one in ours] == ["5"]
@@ -82,9 +113,9 @@ def test_redis_with_password_socket_and_tls(
     broker = start_redis(password=SECRET, certificates=tls)
     trusting = f"{broker.tls_url}?ssl_ca_certs={tls.ca_file}"
 
-    assert watched(broker.url).check() > 0
-    assert watched(broker.socket_url).check() > 0
-    assert watched(trusting).check() > 0
+    assert answer(watched(broker.url)) > 0
+    assert answer(watched(broker.socket_url)) > 0
+    assert answer(watched(trusting)) > 0
     distrusted = failure(watched(broker.tls_url))
     refused = failure(watched(broker.url.replace("s3", "wrong")))
 
@@ -101,14 +132,14 @@ def test_redis_killed_and_restarted(
     """A backend that dies is down at the next check, and up at the first after its return."""
     url = redis_server.url if kind == "redis" else "rpc://"
     backend = watched(url, broker=over(redis_server))
-    assert backend.check() > 0
+    assert answer(backend) > 0
 
     redis_server.kill()
     text = failure(backend)
     redis_server.restart()
 
     assert f"127.0.0.1:{redis_server.port}" in text
-    assert backend.check() > 0
+    assert answer(backend) > 0
 
 
 def test_restart_between_two_checks_is_no_failure(
@@ -116,22 +147,22 @@ def test_restart_between_two_checks_is_no_failure(
 ) -> None:
     """A connection that broke while nobody looked is replaced within the check."""
     backend = watched(redis_server.url)
-    assert backend.check() > 0
+    assert answer(backend) > 0
     redis_server.restart()
-    assert backend.check() > 0
+    assert answer(backend) > 0
 
 
 def test_paused_redis(redis_server: redis.RedisServer, watched: Watch) -> None:
     """A Redis that hangs is down within 3 s each time, and up when it goes on."""
     backend = watched(redis_server.url)
-    assert backend.check() > 0
+    assert answer(backend) > 0
 
     redis_server.pause()
-    texts = [failure(backend), failure(backend)]
+    texts = [silence(backend), silence(backend)]
     redis_server.resume()
 
     assert all(texts)
-    assert backend.check() > 0
+    assert answer(backend) > 0
 
 
 def test_sentinel_leads_to_the_master(
@@ -142,30 +173,30 @@ def test_sentinel_leads_to_the_master(
     """Behind Sentinel it is the master that is asked; without it the backend is down."""
     options = redis_behind_sentinel.transport_options
     backend = watched(redis_behind_sentinel.url, **options)
-    assert backend.check() > 0
+    assert answer(backend) > 0
 
     redis_server.kill()
 
-    assert failure(backend)
+    assert silence(backend)
 
 
 def test_rpc_over_rabbitmq(rabbitmq_server: rabbitmq.RabbitServer, watched: Watch) -> None:
     """Results over RabbitMQ are there while it is, paused, stopped and started again."""
     backend = watched("rpc://", broker=over(rabbitmq_server))
-    assert backend.check() > 0
-    assert 0 < backend.check() < result_backend.TIMEOUT
+    assert answer(backend) > 0
+    assert 0 < answer(backend) < result_backend.TIMEOUT
 
     rabbitmq_server.pause()
-    hanging = failure(backend)
+    hanging = silence(backend)
     rabbitmq_server.resume()
-    assert backend.check() > 0
+    assert answer(backend) > 0
     rabbitmq_server.kill()
     gone = failure(backend)
     rabbitmq_server.restart()
 
     assert hanging
     assert f"127.0.0.1:{rabbitmq_server.port}" in gone
-    assert backend.check() > 0
+    assert answer(backend) > 0
 
 
 def test_rpc_over_rabbitmq_with_a_wrong_password(
@@ -185,11 +216,11 @@ def test_sqlite_file(tmp_path: pathlib.Path, watched: Watch) -> None:
         connection.execute("create table results (id)")
     connection.close()
     backend = watched(f"db+sqlite:///{file}")
-    assert 0 < backend.check() < result_backend.TIMEOUT
+    assert 0 < answer(backend) < result_backend.TIMEOUT
 
     file.rename(away)
     text = failure(backend)
     away.rename(file)
 
     assert text == f"{file}: no such file"
-    assert backend.check() > 0
+    assert answer(backend) > 0

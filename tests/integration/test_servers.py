@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from tests import conftest
     from tests.servers import certificates, rabbitmq, redis_sentinel
 
-_SECONDS = 20.0
+_SECONDS = 60.0
 
 
 def accepts(broker_url: str, **options: Any) -> bool:
     """Tell whether a Celery client could talk to the broker now."""
-    with kombu.Connection(broker_url, connect_timeout=5, **options) as connection:
+    with kombu.Connection(broker_url, connect_timeout=30, **options) as connection:
         try:
-            connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=30)
             connection.default_channel.queue_declare("probe", auto_delete=True)
         except (*connection.connection_errors, exceptions.OperationalError):
             return False
@@ -148,6 +148,30 @@ def test_server_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
 
     with pytest.raises(server.ServerError, match=r"exit code 1(.|\n)*no-such-option"):
         broken.start()
+
+
+def test_time_without_the_processor_is_not_counted(tmp_path: Path) -> None:
+    """A second in which a process stood still is hardly any of its running time."""
+    script = textwrap.dedent("""
+        import os, signal, subprocess, time
+        from tests.servers import deadline
+        with deadline.Running() as running:
+            begun = time.monotonic()
+            deadline.wait_until(lambda: running.seconds > 0.1, 60, "it runs")
+            subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {os.getpid()}"])
+            os.kill(os.getpid(), signal.SIGSTOP)
+            stood = time.monotonic() - begun - running.seconds
+        print(stood > 0.8)
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "True\n"
 
 
 def test_taken_port_is_tried_again_elsewhere(tmp_path: Path) -> None:

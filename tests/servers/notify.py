@@ -43,7 +43,7 @@ class Supervisor:
                 self.messages.append((time.monotonic(), fields))
         return [fields for _, fields in self.messages]
 
-    def wait_for(self, key: str, value: str = "", *, after: int = 0, seconds: float = 30) -> int:
+    def wait_for(self, key: str, value: str = "", *, after: int = 0, seconds: float = 90) -> int:
         """Wait until an assignment of ``key`` begins with ``value``; return its index.
 
         Messages before the index ``after`` do not count.
