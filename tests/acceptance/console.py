@@ -19,6 +19,6 @@ def call(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         env={**foreign, **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )

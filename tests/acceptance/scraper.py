@@ -21,7 +21,7 @@ class Scraper(server.Server):
         super().__init__(directory, "prometheus")
         self._binary = server.find_binary("prometheus", package="prometheus")
         config = {
-            "global": {"scrape_interval": "1s"},
+            "global": {"scrape_interval": "3s", "scrape_timeout": "3s"},
             "scrape_configs": [{"job_name": "celery", **scrape}],
         }
         (directory / "prometheus.yml").write_text(yaml.safe_dump(config))

@@ -66,11 +66,11 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     started.close()
 
 
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(800)
 def test_all_play_together(stack: Stack) -> None:
     """Both sentinels are scraped, rules record what they tell, the watchdog barks, all ends."""
     job = '{job="celery-sentinel"}'
-    deadline.wait_until(lambda: len(stack.query(f"up{job}==1")) == 2, 60, "both are up")
+    deadline.wait_until(lambda: len(stack.query(f"up{job}==1")) == 2, 120, "both are up")
     deadline.wait_until(lambda: "CeleryWatchdog" in stack.alerts(), 180, "the watchdog barks")
 
     expected = {
@@ -99,6 +99,7 @@ def test_all_play_together(stack: Stack) -> None:
     assert list(stack.temporary.iterdir()) == []
 
 
+@pytest.mark.timeout(400)
 def test_a_death_is_told(stack: Stack) -> None:
     """When a server dies the stack says which, shows its last words, and ends with 1."""
     os.kill(stack.member("prometheus-alertmanager"), signal.SIGKILL)
@@ -110,6 +111,7 @@ def test_a_death_is_told(stack: Stack) -> None:
     assert list(stack.temporary.iterdir()) == []
 
 
+@pytest.mark.timeout(400)
 def test_nothing_outlives_it(stack: Stack) -> None:
     """Killed, it takes all its processes with it."""
     os.kill(stack.process.pid, signal.SIGKILL)

@@ -73,7 +73,7 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Call systemd-analyze."""
     tool = server.find_binary("systemd-analyze", package="systemd")
     command = [tool, "--no-pager", "--man=no", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=150)
 
 
 def host(directory: pathlib.Path) -> pathlib.Path:
@@ -164,6 +164,6 @@ print(os.getuid(), refused(lambda: (state.parent / "file").write_text("")),
     state = tmp_path / "state"
     state.mkdir()
     command = sandbox.wrapped(UNIT, state, [sys.executable, "-c", attempts, str(state)])
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=150)
     assert done.stdout.split() == [str(sandbox.USER), *["True"] * 6], done.stderr
     assert (state / "file").read_text() == "kept"

@@ -101,9 +101,9 @@ def test_prometheus_scrapes_over_tls_with_a_password(
     )
     stranger = closing.enter_context(scraper.Scraper(new_directory("prometheus"), scrape))
 
-    deadline.wait_until(lambda: known.target().get("health") == "up", 30, "a scrape")
-    deadline.wait_until(lambda: stranger.target().get("health") == "down", 30, "a refusal")
-    assert "401" in stranger.target()["lastError"]
+    deadline.wait_until(lambda: known.target().get("health") == "up", 60, "a scrape")
+    deadline.wait_until(lambda: "401" in stranger.target().get("lastError", ""), 60, "a refusal")
+    assert stranger.target()["health"] == "down"
 
 
 def test_the_daemon_takes_over_a_new_certificate(
@@ -113,8 +113,8 @@ def test_the_daemon_takes_over_a_new_certificate(
     sentinel = start_daemon(NOBODY, args=["--web.config.file", str(tmp_path / "web.yml")])
     example.issue("")
 
-    deadline.wait_until(lambda: "web_config_loaded" in sentinel.stderr_text, 20, "a rotation")
-    with httpx.Client(verify=str(example.ca_file), auth=USER) as client:
+    deadline.wait_until(lambda: "web_config_loaded" in sentinel.stderr_text, 60, "a rotation")
+    with httpx.Client(verify=str(example.ca_file), auth=USER, timeout=30) as client:
         text = client.get(f"{sentinel.url}/metrics").text
 
     samples = daemon.parse(text)
@@ -130,7 +130,9 @@ def test_a_reload_refuses_a_broken_web_config(
     sentinel = start_daemon(NOBODY, args=flags)
     example.cert_file.write_text("no certificate")
 
-    with httpx.Client(base_url=sentinel.url, verify=str(example.ca_file), auth=USER) as client:
+    with httpx.Client(
+        base_url=sentinel.url, verify=str(example.ca_file), auth=USER, timeout=30
+    ) as client:
         refused = client.post("/-/reload")
         scraped = client.get("/metrics")
 
@@ -158,7 +160,7 @@ def test_hostile_names_stay_names_in_every_format(
 ) -> None:
     """Names of tasks and queues that are markup, header lines or samples are shown as text."""
     sentinel = start_daemon(redis_server.url)
-    deadline.wait_until(lambda: sentinel.get("/-/ready").status_code == 200, 20, "subscribed")
+    deadline.wait_until(lambda: sentinel.get("/-/ready").status_code == 200, 60, "subscribed")
     sending = make_producer(redis_server.url)
     for name in HOSTILE:
         sending.app.send_task(name, queue=name, kwargs={"password": SECRET})
@@ -169,7 +171,7 @@ def test_hostile_names_stay_names_in_every_format(
         names = {dict(labels).get("name") for key, labels in sentinel.scrape() if key == sent}
         return len(names & set(HOSTILE)) == wanted
 
-    deadline.wait_until(known, 20, "all names in the text format")
+    deadline.wait_until(known, 60, "all names in the text format")
     openmetrics = sentinel.get("/metrics", headers={"Accept": "application/openmetrics-text"})
     families = list(parser.text_string_to_metric_families(openmetrics.text))
     told = json.loads(sentinel.get("/api/v1/status").text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,10 @@ class Publisher:
         if self._redis is None:
             parts = urlsplit(broker.url)
             self._amqp = amqp.Connection(
-                f"{parts.hostname}:{parts.port}", virtual_host=parts.path.removeprefix("/")
+                f"{parts.hostname}:{parts.port}",
+                virtual_host=parts.path.removeprefix("/"),
+                # py-amqp gives up when the broker takes nothing for a second.
+                socket_settings={socket.TCP_USER_TIMEOUT: 60_000},
             )
             self._amqp.connect()
 

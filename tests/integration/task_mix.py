@@ -76,4 +76,4 @@ def wait_until_done(working: worker.CeleryWorker, *, ended: int) -> None:
             + names["started", "ignoring"]
         )
 
-    deadline.wait_until(lambda: done() >= ended, 60, f"{ended} tasks ended")
+    deadline.wait_until(lambda: done() >= ended, 120, f"{ended} tasks ended")

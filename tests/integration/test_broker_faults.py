@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.integration import conftest as shared
 from tests.servers import daemon, deadline
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
     from tests import conftest
     from tests.servers import redis, server
+
+pytestmark = pytest.mark.timeout(500)  # restarts of RabbitMQ on a machine that does much else
 
 
 def test_a_broker_that_is_down_at_the_start_is_waited_for(
@@ -42,29 +46,32 @@ def test_a_broker_that_is_killed_is_a_counted_gap(
     sentinel = watch(broker.url)
     start_worker(broker.url)
     deadline.wait_until(
-        lambda: daemon.total(sentinel.scrape(), "celery_worker_up") == 1, 20, "w1 is up"
+        lambda: daemon.total(sentinel.scrape(), "celery_worker_up") == 1, 60, "w1 is up"
     )
 
+    stood_at = time.monotonic()
     broker.kill()
     killed_at = time.monotonic()
     shared.wait_up(sentinel, up=0)
     assert sentinel.get("/-/ready").status_code == 503
     deadline.wait_until(
         lambda: daemon.total(sentinel.scrape(), "celery_worker_up") is None,
-        20,
+        60,
         "whether w1 is up is unknown",
     )
+    started_at = time.monotonic()
     broker.start()
-    away = time.monotonic() - killed_at
     shared.wait_up(sentinel)
+    back_at = time.monotonic()
 
     samples = sentinel.scrape()
     gap = daemon.total(samples, "celery_sentinel_stream_gap_seconds_total")
     assert daemon.total(samples, "celery_sentinel_stream_gaps_total") == 1
     assert gap is not None
-    assert away - 1 < gap < away + 15
+    # It connects while we still wait for the broker to say that it has started.
+    assert started_at - killed_at - 1 < gap < back_at - stood_at + 15
     deadline.wait_until(
-        lambda: daemon.total(sentinel.scrape(), "celery_worker_up") == 1, 60, "w1 is up again"
+        lambda: daemon.total(sentinel.scrape(), "celery_worker_up") == 1, 120, "w1 is up again"
     )
     assert daemon.total(sentinel.scrape(), "celery_worker_lost_total") == 0
 
@@ -76,7 +83,7 @@ def test_a_frozen_broker_is_noticed(
     sentinel = watch(broker.url)
 
     broker.pause()
-    shared.wait_up(sentinel, up=0, seconds=45)
+    shared.wait_up(sentinel, up=0, seconds=90)
     broker.resume()
     shared.wait_up(sentinel)
 
@@ -94,8 +101,11 @@ def test_events_after_a_reconnect_are_counted(
     """Three restarts of the broker later, what happens then is counted to the task."""
     sentinel = watch(broker.url)
     for restarts in range(1, 4):
+        before = _gaps(sentinel)
         broker.restart()
-        deadline.wait_until(lambda n=restarts: _gaps(sentinel) == n, 30, f"gap {restarts}")
+        deadline.wait_until(
+            lambda least=before: _gaps(sentinel) > least, 60, f"the gap of restart {restarts}"
+        )
         shared.wait_up(sentinel)
     start_worker(broker.url)
     sending = make_producer(broker.url)
@@ -105,7 +115,7 @@ def test_events_after_a_reconnect_are_counted(
 
     deadline.wait_until(
         lambda: daemon.total(sentinel.scrape(), "celery_task_succeeded_total") == 20,
-        20,
+        60,
         "all are counted",
     )
 
@@ -121,7 +131,7 @@ def test_a_daemon_that_was_frozen_accuses_nobody(
     start_worker(redis_server.url)
     sending = make_producer(redis_server.url)
     deadline.wait_until(
-        lambda: daemon.total(sentinel.scrape(), "celery_worker_up") == 1, 20, "w1 is up"
+        lambda: daemon.total(sentinel.scrape(), "celery_worker_up") == 1, 60, "w1 is up"
     )
 
     sentinel.pause()
@@ -135,7 +145,7 @@ def test_a_daemon_that_was_frozen_accuses_nobody(
 
     deadline.wait_until(
         lambda: daemon.total(sentinel.scrape(), "celery_task_succeeded_total") == sent,
-        20,
+        60,
         "what happened meanwhile is counted",
     )
     assert daemon.total(sentinel.scrape(), "celery_worker_lost_total") == 0
@@ -151,7 +161,7 @@ def test_no_password_is_shown_anywhere(
     sentinel = start_daemon(locked.url)
     shared.wait_up(sentinel)
     wrong = start_daemon(locked.url.replace("s3cret", "wr0ngsecret"))
-    deadline.wait_until(lambda: "broker_unreachable" in wrong.stderr_text, 20, "it is refused")
+    deadline.wait_until(lambda: "broker_unreachable" in wrong.stderr_text, 60, "it is refused")
     locked.kill()
     shared.wait_up(sentinel, up=0)
 
@@ -165,5 +175,5 @@ def test_no_password_is_shown_anywhere(
             assert "odd%40signs" not in text
 
 
-def _gaps(sentinel: daemon.Daemon) -> float | None:
-    return daemon.total(sentinel.scrape(), "celery_sentinel_stream_gaps_total")
+def _gaps(sentinel: daemon.Daemon) -> float:
+    return daemon.total(sentinel.scrape(), "celery_sentinel_stream_gaps_total") or 0

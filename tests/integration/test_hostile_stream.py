@@ -102,7 +102,7 @@ def test_messages_that_are_no_events_are_refused_by_reason(
 
     wait_received(sentinel, 1)
     want = {"content_type": 2, "empty": 1, "malformed": 3, "oversized": 1}
-    deadline.wait_until(lambda: rejected(sentinel) == want, 10, f"rejected are {want}")
+    deadline.wait_until(lambda: rejected(sentinel) == want, 60, f"rejected are {want}")
     assert not trap.exists()
 
 
@@ -162,7 +162,7 @@ def wait_received(sentinel: daemon.Daemon, count: int) -> None:
     name, kind = "celery_sentinel_events_total", "task-received"
     deadline.wait_until(
         lambda: daemon.total(sentinel.scrape(), name, type=kind) == count,
-        10,
+        60,
         f"{count} are received",
     )
 

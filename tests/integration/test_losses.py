@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 POOLS: tuple[worker.Pool, ...] = ("prefork", "threads", "solo", "gevent")
 TASKS = int(os.environ.get("LOSS_TASKS", "800"))
-CONFIG = "metrics: {zero_born_hold: 0s}\npolling: {workers: 2s}\n"
+# A worker that leaves three rounds unanswered is judged by its heartbeats alone, and then what is
+# silent by design is missed: a loaded machine must not have to answer within six seconds.
+CONFIG = "metrics: {zero_born_hold: 0s}\npolling: {workers: 5s, timeout: 4s}\n"
 QUICK_BEATS = ("--heartbeat-interval=1",)
 POLLED = "celery_sentinel_poll_last_success_timestamp_seconds"
 MISSED = "celery_sentinel_events_missed_total"
+
+pytestmark = pytest.mark.timeout(600)
 
 StartFleet = Callable[[str], "list[worker.CeleryWorker]"]
 
@@ -79,14 +83,12 @@ def test_nothing_is_missed_where_nothing_was_lost(
 
     _wait_ended(fleet, sending)
     _wait_judged(sentinel, fleet, sending)
-    assert _missed(sentinel) == {one.hostname: 0 for one in fleet}
     started = sum(one.truth.outcomes()["started"] for one in fleet)
-    # The events of the last task may still be under way.
+    # A pool process runs a task before its worker has told of it.
     deadline.wait_until(
-        lambda: task_mix.counted(sentinel.scrape(), "started") == started,
-        20,
-        f"{started} starts are heard",
+        lambda: task_mix.counted(sentinel.scrape(), "started") >= started, 60, f"{started} starts"
     )
+    assert task_mix.counted(sentinel.scrape(), "started") == started
     assert _missed(sentinel) == {one.hostname: 0 for one in fleet}
 
 
@@ -112,9 +114,9 @@ def test_what_was_taken_is_missed_to_the_event(
     _wait_ended(fleet, sending)
     way.armed = False
 
+    _wait_judged(sentinel, fleet, sending)
     want = Counter(one["hostname"] for one in way.stolen if one["type"] == "task-started")
     assert want.total() > TASKS // 30
-    _wait_judged(sentinel, fleet, sending)
     wanted = {one.hostname: want[one.hostname] for one in fleet}
     seen: dict[str, float] = {}
 
@@ -123,7 +125,7 @@ def test_what_was_taken_is_missed_to_the_event(
         return seen == wanted
 
     with contextlib.suppress(TimeoutError):
-        deadline.wait_until(equal, 30, "missed is what was taken")
+        deadline.wait_until(equal, 120, "missed is what was taken")
     assert seen == wanted
 
 
@@ -139,14 +141,14 @@ def _warm_up(sentinel: daemon.Daemon, fleet: list[Any], sending: Any) -> None:
             for one in fleet
         )
 
-    deadline.wait_until(enabled, 60, "all workers are held to account")
+    deadline.wait_until(enabled, 120, "all workers are held to account")
     answered: set[float | None] = set()
 
     def asked_again() -> bool:
         answered.add(daemon.total(sentinel.scrape(), POLLED, poller="workers"))
         return len(answered) > 2
 
-    deadline.wait_until(asked_again, 20, "what each has run by name is known from there on")
+    deadline.wait_until(asked_again, 90, "what each has run by name is known from there on")
 
 
 def _wait_ended(fleet: list[Any], sending: Any) -> None:
@@ -157,7 +159,7 @@ def _wait_ended(fleet: list[Any], sending: Any) -> None:
         )
 
     expected = sending.sent.total() + sending.sent["retrying", "celery"]
-    deadline.wait_until(lambda: ended() >= expected, 120, f"{expected} tasks ended")
+    deadline.wait_until(lambda: ended() >= expected, 240, f"{expected} tasks ended")
 
 
 def _wait_judged(sentinel: daemon.Daemon, fleet: list[Any], sending: Any) -> None:
@@ -174,7 +176,7 @@ def _wait_judged(sentinel: daemon.Daemon, fleet: list[Any], sending: Any) -> Non
             beats.add(at or 0.0)
         return all(len(beats) > 10 for beats in seen.values())
 
-    deadline.wait_until(beaten, 90, "each worker has beaten ten times")
+    deadline.wait_until(beaten, 180, "each worker has beaten ten times")
     _wait_ended(fleet, sending)
 
 

@@ -20,7 +20,7 @@ from tests.servers import daemon, deadline
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.servers import promtool, server
+    from tests.servers import promtool, rabbitmq, redis
 
 MIB = 2**20
 BOUND = 1024 * MIB  # bytes of resident memory; docs/limits.md
@@ -34,9 +34,9 @@ WIDE = "\U0001f600" * 300
 GOOD = hostile.event("task-sent", uuid="1", queue="good", name="good")
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(800)
 def test_memory_stays_under_the_stated_bound(
-    broker: server.Broker,
+    broker: redis.RedisServer | rabbitmq.RabbitServer,
     watch: Callable[..., daemon.Daemon],
     publisher: hostile.Publisher,
     prom_tool: promtool.PromTool,
@@ -60,9 +60,10 @@ def test_memory_stays_under_the_stated_bound(
     for part in (names_without_end, bombs, large_messages, deep_messages):
         for body, compression in part():
             publisher.publish(body, **({"compression": compression} if compression else {}))
+            wait_taken(broker)
         publisher.publish(hostile.batch(GOOD))
         good += 1
-        wait_sent(sentinel, good)  # right after each, and before Redis finds us too slow
+        wait_sent(sentinel, good)
 
     check_formats(sentinel, prom_tool)
     assert sentinel.process.returncode is None
@@ -71,7 +72,7 @@ def test_memory_stays_under_the_stated_bound(
     assert peak(pid) < BOUND, f"{peak(pid) // MIB} MiB"
 
 
-def kind(broker: server.Broker) -> str:
+def kind(broker: redis.RedisServer | rabbitmq.RabbitServer) -> str:
     """Return the value of the label ``transport``."""
     return broker.url.partition(":")[0]
 
@@ -144,12 +145,24 @@ def check_formats(sentinel: daemon.Daemon, prom_tool: promtool.PromTool) -> None
     text.check(sentinel.get("/metrics", headers=accepted).content, as_openmetrics=True)
 
 
+def wait_taken(broker: redis.RedisServer | rabbitmq.RabbitServer) -> None:
+    """Wait until Redis keeps little for its subscriber, whom it drops when that is 32 MB."""
+    if kind(broker) != "redis":
+        return  # our queue holds 64 MiB
+
+    def kept() -> int:
+        return sum(int(one["omem"]) for one in client.client_list(_type="pubsub"))
+
+    with broker.client() as client:
+        deadline.wait_until(lambda: kept() < 4 * MIB, 120, "what was published has been taken")
+
+
 def wait_received(sentinel: daemon.Daemon, count: int) -> None:
     """Wait until so many task-received have been counted: none was lost."""
     name, event = "celery_sentinel_events_total", "task-received"
     deadline.wait_until(
         lambda: daemon.total(sentinel.scrape(), name, type=event) == count,
-        60,
+        120,
         f"{count} are received",
     )
 

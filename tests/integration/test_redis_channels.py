@@ -81,7 +81,7 @@ class Listener:
             self._found += self._stream.read()
             return len(self._found) >= count
 
-        deadline.wait_until(heard, 10.0, f"{count} events")
+        deadline.wait_until(heard, 60.0, f"{count} events")
         found, self._found = self._found, []
         return found
 

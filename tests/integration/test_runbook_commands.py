@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration import conftest as shared
 from tests.runbooks import fleet, pages
-from tests.servers import alertmanager, daemon, rabbitmq, worker
+from tests.servers import alertmanager, daemon, deadline, rabbitmq, worker
 
 if TYPE_CHECKING:
     import subprocess
@@ -47,6 +48,7 @@ def try_all(
         sentinel = stack.enter_context(
             daemon.Daemon(config.parent, broker.url, args=["--config.file", str(config)])
         )
+        shared.wait_up(sentinel)
         routes = make("alertmanager") / "alertmanager.yml"
         routes.write_text(NO_RECEIVER)
         warden = stack.enter_context(alertmanager.Alertmanager(routes.parent, routes))
@@ -59,6 +61,7 @@ def try_all(
             celery_worker,
             environment={**environment, "SENTINEL": sentinel.url, "ALERTMANAGER": warden.url},
         )
+        deadline.wait_until(lambda: knows(sentinel), 120, "the daemon knows of the trouble")
         look = list(pages.commands(changes=False, broker=name))
         with futures.ThreadPoolExecutor(3) as pool:
             tried = dict(zip(look, pool.map(trouble.run, look), strict=True))
@@ -66,6 +69,17 @@ def try_all(
             tried[command] = trouble.run(command)
             trouble.fill()
         return tried
+
+
+def knows(sentinel: daemon.Daemon) -> bool:
+    """Tell whether the daemon has heard of the worker and its tasks, and of what waits."""
+    samples = sentinel.scrape()
+    waiting = [
+        daemon.total(samples, "celery_queue_length", queue_name=name)
+        for name in (fleet.QUEUE, fleet.DEAD)
+    ]
+    told = ("celery_worker_responding", "celery_task_received_total")
+    return all([*waiting, *(daemon.total(samples, name) for name in told)])
 
 
 def failed(tried: Tried) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests import conftest as fixtures
 from tests.integration import conftest as shared
 from tests.servers import daemon, deadline
@@ -19,6 +21,8 @@ OFTEN = fixtures.IMMEDIATE + "state: {interval: 1s}\n"
 SELDOM = fixtures.IMMEDIATE + "state: {interval: 1h}\n"
 SAVED_AT = "celery_sentinel_state_snapshot_timestamp_seconds"
 
+pytestmark = pytest.mark.timeout(400)
+
 
 def test_a_running_task_outlives_both_ends_of_the_daemon(
     broker: server.Broker,
@@ -29,18 +33,18 @@ def test_a_running_task_outlives_both_ends_of_the_daemon(
 ) -> None:
     """Over a SIGTERM and a SIGKILL a task keeps its name, queue and start; counters go on."""
     sentinel = watch(broker.url, config=OFTEN, args=["--state.file", str(tmp_path / "state")])
-    start_worker(broker.url, config={"task_send_sent_event": True})
+    working = start_worker(broker.url, config={"task_send_sent_event": True})
     producer = make_producer(broker.url)
     for _ in range(5):
         producer.send("quick")
-    producer.send("failing_late", 15.0)
     began = time.time()
+    producer.send("failing_late", 15.0)
     wait_for(sentinel, "celery_task_started_total", 1, name="failing_late")
     wait_for(sentinel, "celery_task_succeeded_total", 5, name="quick")
 
+    working.pause()  # on a busy machine the task could end while the daemon is away
     assert sentinel.stop() == 0
-    sentinel.start()
-    shared.wait_up(sentinel)
+    shared.wait_up(sentinel.start())
     samples = sentinel.scrape()
     assert daemon.total(samples, "celery_sentinel_state_restored") == 1
     assert daemon.total(samples, "celery_task_succeeded_total", name="quick") == 5
@@ -48,11 +52,12 @@ def test_a_running_task_outlives_both_ends_of_the_daemon(
 
     wait_saved(sentinel, after=time.time())
     sentinel.kill()
-    sentinel.start()
-    shared.wait_up(sentinel)
+    shared.wait_up(sentinel.start())
+    working.resume()
     producer.send("quick")
     wait_for(sentinel, "celery_task_succeeded_total", 6, name="quick")
     wait_for(sentinel, "celery_task_failed_total", 1, name="failing_late", queue_name="celery")
+    wait_for(sentinel, "celery_worker_tasks_processed_total", 7)
 
     samples = sentinel.scrape()
     took = daemon.total(samples, "celery_task_runtime_seconds_sum", name="failing_late")
@@ -62,7 +67,6 @@ def test_a_running_task_outlives_both_ends_of_the_daemon(
     assert daemon.total(samples, "celery_sentinel_orphan_events_total") in {None, 0}
     assert daemon.total(samples, "celery_task_lost_total") in {None, 0}
     assert daemon.total(samples, "celery_worker_restarts_total") == 0
-    assert daemon.total(samples, "celery_worker_tasks_processed_total") == 7
     assert daemon.total(samples, "celery_sentinel_stream_gaps_total", reason="restart") == 2
     gap = daemon.total(samples, "celery_sentinel_stream_gap_seconds_total")
     assert gap is not None
@@ -86,12 +90,11 @@ def test_a_worker_killed_while_the_daemon_was_away_is_lost(
 
     sentinel.stop()
     dying.kill()
-    sentinel.start()
-    shared.wait_up(sentinel)
+    shared.wait_up(sentinel.start())
     wait_for(sentinel, "celery_worker_up", 1, hostname="w2@fleet")
     assert daemon.total(sentinel.scrape(), "celery_worker_up", hostname="w1@fleet") is None
 
-    wait_for(sentinel, "celery_worker_up", 0, seconds=90, hostname="w1@fleet")
+    wait_for(sentinel, "celery_worker_up", 0, seconds=150, hostname="w1@fleet")
     samples = sentinel.scrape()
     assert daemon.total(samples, "celery_worker_up", hostname="w2@fleet") == 1
     assert daemon.total(samples, "celery_worker_lost_total") == 1
@@ -117,7 +120,7 @@ def test_no_counter_falls_behind_what_was_shown(
     start_worker(redis_server.url)
     producer = make_producer(redis_server.url, sent_events=False)
     # Once the worker has told its only queue, all of its tasks are of that.
-    wait_for(sentinel, "celery_worker_concurrency", 2)
+    wait_for(sentinel, "celery_queue_worker_slots", 2, queue_name="celery")
     for _ in range(4):
         producer.send("quick")
     wait_for(sentinel, "celery_task_succeeded_total", 4, name="quick")
@@ -126,7 +129,7 @@ def test_no_counter_falls_behind_what_was_shown(
 
     sentinel.kill()
     sentinel.start()
-    wait_for(sentinel, "celery_worker_concurrency", 2)
+    wait_for(sentinel, "celery_queue_worker_slots", 2, queue_name="celery")
     for _ in range(5):
         producer.send("quick")
     # The snapshot knew of none of the four, so the fifth is the first that counts anew.
@@ -144,7 +147,7 @@ def test_a_directory_that_is_missing_costs_nothing_but_the_file(
     """The daemon says so once and counts each failure; when the directory is there it saves."""
     file = tmp_path / "missing" / "state"
     sentinel = watch(redis_server.url, config=OFTEN, args=["--state.file", str(file)])
-    deadline.wait_until(lambda: failures(sentinel) >= 4, 20, "some snapshots have failed")
+    deadline.wait_until(lambda: failures(sentinel) >= 4, 60, "some snapshots have failed")
     samples = sentinel.scrape()
     assert daemon.total(samples, "celery_sentinel_state_restored") == 0
     assert daemon.total(samples, SAVED_AT) is None
@@ -154,6 +157,7 @@ def test_a_directory_that_is_missing_costs_nothing_but_the_file(
 
     file.parent.mkdir()
     wait_saved(sentinel, after=0)
+    deadline.wait_until(lambda: "state_saved_again" in sentinel.stderr_text, 60, "it is told")
     assert sentinel.get("/api/v1/status").json()["state"]["last_error"] is None
     logged = sentinel.stderr_text
     assert logged.count("what=snapshot") == 2, "one line for each change"
@@ -192,7 +196,7 @@ def test_without_a_state_file_there_is_no_word_of_it(
 
 
 def wait_for(
-    sentinel: daemon.Daemon, metric: str, value: float, /, *, seconds: float = 40, **labels: str
+    sentinel: daemon.Daemon, metric: str, value: float, /, *, seconds: float = 90, **labels: str
 ) -> None:
     """Wait until a metric has the value."""
     deadline.wait_until(
@@ -205,7 +209,7 @@ def wait_for(
 def wait_saved(sentinel: daemon.Daemon, *, after: float) -> None:
     """Wait for a snapshot that was begun after a moment (epoch seconds)."""
     deadline.wait_until(
-        lambda: (daemon.total(sentinel.scrape(), SAVED_AT) or 0.0) > after, 20, "a snapshot"
+        lambda: (daemon.total(sentinel.scrape(), SAVED_AT) or 0.0) > after, 60, "a snapshot"
     )
 
 

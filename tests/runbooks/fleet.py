@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,8 @@ _COMMAND_SECONDS = 180.0
 _READY_SECONDS = 120.0
 # Celery waits for all of it when it asks everybody. People have slower fleets than this one.
 _PATIENCE = ("--timeout 5", "--timeout 2")
-_NOBODY = "No nodes replied"
+_UNHEARD = "No nodes replied"
+_TIMEOUT = re.compile(r"--timeout \d+")
 
 
 class TroubledFleet:
@@ -63,9 +65,11 @@ class TroubledFleet:
         return str(first)
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
-        """Return what a command did; one that no worker answered soon is run as it is written."""
+        """Return what a command did; it asks once more where a busy worker was too late for it."""
         done = self._run(command.replace(*_PATIENCE))
-        return self._run(command) if _NOBODY in done.stdout + done.stderr else done
+        if _UNHEARD in done.stdout + done.stderr:
+            return self._run(_TIMEOUT.sub("--timeout 30", command))
+        return done
 
     def _run(self, command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -28,9 +28,13 @@ EVENTS = "celery_sentinel_events_total"
 
 
 class Beating:
-    """A worker as far as its heartbeats go: one a second; ``pause`` is a silence."""
+    """A worker as far as its heartbeats go: one a second; ``pause`` is a silence.
+
+    While ``quiet`` is held no heartbeat is published.
+    """
 
     def __init__(self, url: str) -> None:
+        self.quiet = threading.Lock()
         self._stopped = threading.Event()
         self._flood = flood.Flood(url)
         self._thread = threading.Thread(target=self._beat, daemon=True)
@@ -42,7 +46,8 @@ class Beating:
 
     def _beat(self) -> None:
         while not self._stopped.wait(1):
-            self._flood.publish([flood.heartbeat(freq=1.0)])
+            with self.quiet:
+                self._flood.publish([flood.heartbeat(freq=1.0)])
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -94,6 +99,13 @@ def watch_stream(start_daemon: conftest.StartDaemon) -> WatchStream:
         return sentinel
 
     return start
+
+
+def back_at(sentinel: daemon.Daemon) -> float:
+    """Return when the stream stood again (epoch seconds), which a scrape may see much later."""
+    found = sentinel.get("/api/v1/status").json()["broker"]
+    assert found["up"]
+    return float(found["since"])
 
 
 def value(sentinel: daemon.Daemon, name: str, /, **labels: str) -> float:

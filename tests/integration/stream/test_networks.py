@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.integration import conftest as shared
 from tests.integration.stream import conftest as here
 from tests.servers import daemon, deadline, flood
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests import conftest
     from tests.servers import server
+
+pytestmark = pytest.mark.timeout(500)
 
 POLLS = "polling: {workers: 4s, queues: 2s}\n"
 LAST_POLL = "celery_sentinel_poll_last_success_timestamp_seconds"
@@ -31,26 +35,27 @@ def test_a_black_hole_is_found_and_left(
     sentinel = watch_stream(between.url(broker.url), POLLS)
     start_worker(broker.url)
     sending = make_producer(broker.url)
-    deadline.wait_until(lambda: _polled(sentinel) > 0, 30, "both polls were answered")
-    deadline.wait_until(lambda: here.value(sentinel, "celery_worker_up") == 1, 20, "w1 is up")
+    deadline.wait_until(lambda: _polled(sentinel) > 0, 90, "both polls were answered")
+    deadline.wait_until(lambda: here.value(sentinel, "celery_worker_up") == 1, 90, "w1 is up")
 
     assert between.black_hole() >= 3
-    began, began_at = time.monotonic(), time.time()
+    began = time.time()
     sending.send("quick")
-    deadline.wait_until(lambda: here.value(sentinel, here.GAPS) == 1, 30, "the gap is counted")
+    deadline.wait_until(lambda: here.value(sentinel, here.GAPS) == 1, 90, "the gap is counted")
     shared.wait_up(sentinel)
-    away = time.monotonic() - began
+    away = here.back_at(sentinel) - began
 
     samples = sentinel.scrape()
     assert daemon.total(samples, here.GAPS, reason="watchdog") == 1
-    # Bytes last came up to a heartbeat (of a worker, or of the server) before.
-    assert away - 2 < (daemon.total(samples, here.GAP_SECONDS) or 0) < away + 5
+    # Bytes last came up to a heartbeat (of a worker, or of the server) before; what was under
+    # way, a busy daemon may have read later.
+    assert away - 5 < (daemon.total(samples, here.GAP_SECONDS) or 0) < away + 15
     sending.send("quick")
     deadline.wait_until(
-        lambda: here.value(sentinel, "celery_task_succeeded_total") == 1, 20, "events flow again"
+        lambda: here.value(sentinel, "celery_task_succeeded_total") == 1, 90, "events flow again"
     )
-    deadline.wait_until(lambda: _polled(sentinel) > began_at + 1, 40, "polls are answered again")
-    deadline.wait_until(lambda: here.value(sentinel, "celery_worker_up") == 1, 20, "w1 is up")
+    deadline.wait_until(lambda: _polled(sentinel) > began + 1, 90, "polls are answered again")
+    deadline.wait_until(lambda: here.value(sentinel, "celery_worker_up") == 1, 90, "w1 is up")
     assert here.value(sentinel, "celery_worker_lost_total") == 0
     assert here.value(sentinel, here.GAPS) == 1
 
@@ -69,14 +74,14 @@ def test_a_message_that_stalls_in_its_middle_is_a_gap(
     between.stall(after=300)
     publishing.publish(flood.events(30))
     deadline.wait_until(
-        lambda: here.value(sentinel, here.GAPS, reason="watchdog") == 1, 40, "the gap is counted"
+        lambda: here.value(sentinel, here.GAPS, reason="watchdog") == 1, 90, "the gap is counted"
     )
     shared.wait_up(sentinel)
     before = here.value(sentinel, here.EVENTS)
     publishing.publish(flood.events(30, of="b"))
 
     deadline.wait_until(
-        lambda: here.value(sentinel, here.EVENTS) == before + 30, 20, "events flow again"
+        lambda: here.value(sentinel, here.EVENTS) == before + 30, 90, "events flow again"
     )
 
 
@@ -90,20 +95,20 @@ def test_a_reset_is_a_gap_of_an_error(
     between = start_proxy(broker.url)
     sentinel = watch_stream(between.url(broker.url))
     publishing = open_flood(broker.url)
+    began = time.time()
     publishing.publish(flood.events(30))
-    deadline.wait_until(lambda: here.value(sentinel, here.EVENTS) == 30, 20, "30 are counted")
+    deadline.wait_until(lambda: here.value(sentinel, here.EVENTS) == 30, 90, "30 are counted")
 
     between.reset()
-    began = time.monotonic()
     deadline.wait_until(
-        lambda: here.value(sentinel, here.GAPS, reason="error") == 1, 20, "the gap is counted"
+        lambda: here.value(sentinel, here.GAPS, reason="error") == 1, 90, "the gap is counted"
     )
     shared.wait_up(sentinel)
-    away = time.monotonic() - began
+    away = here.back_at(sentinel) - began
     publishing.publish(flood.events(30, of="b"))
 
-    deadline.wait_until(lambda: here.value(sentinel, here.EVENTS) == 60, 20, "events flow again")
-    assert here.value(sentinel, here.GAP_SECONDS) < away + 1
+    deadline.wait_until(lambda: here.value(sentinel, here.EVENTS) == 60, 90, "events flow again")
+    assert here.value(sentinel, here.GAP_SECONDS) < away + 5
 
 
 def test_a_slow_network_is_no_gap(
@@ -121,7 +126,7 @@ def test_a_slow_network_is_no_gap(
     for burst in "abc":
         publishing.publish(flood.events(300, of=burst))
 
-    deadline.wait_until(lambda: here.value(sentinel, here.EVENTS) == 900, 30, "all are counted")
+    deadline.wait_until(lambda: here.value(sentinel, here.EVENTS) == 900, 90, "all are counted")
     assert here.value(sentinel, here.GAPS) == 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.integration import conftest as shared
 from tests.integration.stream import conftest as here
 from tests.servers import daemon, deadline, flood
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests import conftest
     from tests.servers import rabbitmq, redis, server
+
+pytestmark = pytest.mark.timeout(400)
 
 
 def test_a_lost_subscription_on_redis_is_renewed(
@@ -26,7 +30,7 @@ def test_a_lost_subscription_on_redis_is_renewed(
     between = start_proxy(redis_server.url)
     sentinel = watch_stream(between.url(redis_server.url))
     start_beating(redis_server.url)
-    deadline.wait_until(lambda: here.value(sentinel, "celery_worker_up") == 1, 20, "it is up")
+    deadline.wait_until(lambda: here.value(sentinel, "celery_worker_up") == 1, 90, "it is up")
 
     between.inject(b"PUNSUBSCRIBE\r\nUNSUBSCRIBE\r\n", where=b"PSUBSCRIBE")
 
@@ -41,10 +45,11 @@ def test_a_lost_binding_on_rabbitmq_is_renewed(
 ) -> None:
     """The server sends its heartbeats, but the exchange knows nothing of our queue any more."""
     sentinel = watch_stream(rabbitmq_server.url)
-    start_beating(rabbitmq_server.url)
-    deadline.wait_until(lambda: here.value(sentinel, "celery_worker_up") == 1, 20, "it is up")
+    beating = start_beating(rabbitmq_server.url)
+    deadline.wait_until(lambda: here.value(sentinel, "celery_worker_up") == 1, 90, "it is up")
 
-    open_flood(rabbitmq_server.url).lose_bindings()
+    with beating.quiet:  # there is no exchange for a moment
+        open_flood(rabbitmq_server.url).lose_bindings()
 
     _assert_renewed(sentinel)
 
@@ -55,32 +60,33 @@ def test_a_killed_fleet_is_doubted_once_and_down_all_the_same(
     """The only worker is killed: it is down in time, and one new subscription does not hide it."""
     sentinel = watch_stream(broker.url)
     working = start_worker(broker.url)
-    deadline.wait_until(lambda: here.value(sentinel, "celery_worker_up") == 1, 20, "w1 is up")
+    deadline.wait_until(lambda: here.value(sentinel, "celery_worker_up") == 1, 90, "w1 is up")
 
     working.kill()
 
     deadline.wait_until(
-        lambda: daemon.total(sentinel.scrape(), "celery_worker_up") == 0, 15, "w1 is down"
+        lambda: daemon.total(sentinel.scrape(), "celery_worker_up") == 0, 90, "w1 is down"
     )
     deadline.wait_until(
-        lambda: here.value(sentinel, here.GAPS, reason="watchdog") == 1, 20, "it was doubted"
+        lambda: here.value(sentinel, here.GAPS, reason="watchdog") == 1, 90, "it was doubted"
     )
     shared.wait_up(sentinel)
     assert daemon.total(sentinel.scrape(), "celery_worker_up") == 0
     working.start()
-    deadline.wait_until(lambda: here.value(sentinel, "celery_worker_up") == 1, 30, "w1 is back")
+    deadline.wait_until(lambda: here.value(sentinel, "celery_worker_up") == 1, 90, "w1 is back")
     assert here.value(sentinel, here.GAPS) == 1
 
 
 def _assert_renewed(sentinel: daemon.Daemon) -> None:
     """Assert that the silence which begins now ends by itself, with a gap of its length."""
-    began = time.monotonic()
+    began = time.time()
     deadline.wait_until(
-        lambda: here.value(sentinel, here.GAPS, reason="watchdog") == 1, 30, "the gap is counted"
+        lambda: here.value(sentinel, here.GAPS, reason="watchdog") == 1, 90, "the gap is counted"
     )
-    away = time.monotonic() - began
     shared.wait_up(sentinel)
-    assert away - 2 < here.value(sentinel, here.GAP_SECONDS) < away + 3
+    away = here.back_at(sentinel) - began
+    # Events last came with a beat before; or after, of a server that was busy elsewhere.
+    assert away - 5 < here.value(sentinel, here.GAP_SECONDS) < away + 10
     deadline.wait_until(
-        lambda: daemon.total(sentinel.scrape(), "celery_worker_up") == 1, 20, "it is up again"
+        lambda: daemon.total(sentinel.scrape(), "celery_worker_up") == 1, 90, "it is up again"
     )

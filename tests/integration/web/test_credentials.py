@@ -129,14 +129,19 @@ def test_reload_asks_as_well(
 def test_an_unknown_user_costs_the_same(serve: conftest.Serve, web_file: conftest.WebFile) -> None:
     """A name nobody has takes the place of a comparison, as a wrong password does."""
     file = web_file(tls=None, basic_auth_users={KNOWN[0]: SLOW_HASH})
-    for name in ("nobody", KNOWN[0]):
-        server = serve(config_file=file, bounds=web.Limits(logins=1))
-        with futures.ThreadPoolExecutor(2) as pool:
-            codes = pool.map(
-                lambda url, name=name: fetch.get(url, auth=(name, "wrong")).status_code,
-                [server.url] * 2,
+    server = serve(config_file=file, bounds=web.Limits(logins=1))
+
+    def code(name: str) -> int:
+        return fetch.get(server.url, auth=(name, "wrong")).status_code
+
+    with futures.ThreadPoolExecutor(2) as pool:
+        for name in ("nobody", KNOWN[0]):
+            # On a busy machine two that are sent at once may be far apart.
+            deadline.wait_until(
+                lambda both=[name] * 2: sorted(pool.map(code, both)) == [401, 503],
+                60,
+                "one waits for the other",
             )
-        assert sorted(codes) == [401, 503]
 
 
 def test_a_flood_is_not_in_the_way_of_a_known_user(
@@ -159,7 +164,7 @@ def test_a_flood_is_not_in_the_way_of_a_known_user(
     assert scrapes == [200] * 5
     assert newcomer.receive_response().startswith(b"HTTP/1.1 200 OK")
     assert sorted(set(busy)) == [b"HTTP/1.1 401", b"HTTP/1.1 503"]
-    assert busy.count(b"HTTP/1.1 401") < 20
+    assert busy.count(b"HTTP/1.1 401") < 50
 
 
 def test_a_changed_password_counts_at_once(
@@ -175,7 +180,7 @@ def test_a_changed_password_counts_at_once(
         server.look()
         return fetch.get(server.url, auth=KNOWN).status_code == 401
 
-    deadline.wait_until(refused, 10, "the old password is refused")
+    deadline.wait_until(refused, 60, "the old password is refused")
     assert fetch.get(server.url, auth=(KNOWN[0], "new")).status_code == 200
 
 
@@ -189,7 +194,7 @@ def test_headers_of_the_file(serve: conftest.Serve, web_file: conftest.WebFile) 
         "X-XSS-Protection": "",
     }
     server = serve(config_file=web_file(tls=None, http_server_config={"headers": headers}))
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=30) as client:
         answers = {path: client.get(path).headers for path in ("/", "/metrics", "/nothing")}
         large = client.post("/", content=b"x" * 5000).headers
 
@@ -218,9 +223,9 @@ def test_rate_limit_fills_up(serve: conftest.Serve, web_file: conftest.WebFile) 
     """A token comes back with each interval."""
     limit = {"interval": "50ms", "burst": 1}
     url = f"{serve(config_file=web_file(tls=None, rate_limit=limit)).url}/metrics"
-    with httpx.Client() as client:
+    with httpx.Client(timeout=30) as client:
         assert client.get(url).status_code == 200
-        deadline.wait_until(lambda: client.get(url).status_code == 200, 10, "a token")
+        deadline.wait_until(lambda: client.get(url).status_code == 200, 60, "a token")
 
 
 def test_no_secret_is_told(

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 GET = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
 QUICK = 0.3
 """Seconds that a connection gets in these tests, in place of ten and more."""
+ENOUGH = 4.0
+"""The same where something has to be done in time, on a machine that may stand still a while."""
+PATIENT = {"request_seconds": 90.0, "idle_seconds": 90.0}
+"""Limits under which nobody is dropped for being late."""
 
 
 @pytest.mark.parametrize(
@@ -33,9 +37,9 @@ QUICK = 0.3
 def test_late_request(serve: conftest.Serve, connect: conftest.Connect, sent: bytes) -> None:
     """A request that does not arrive whole in time ends its connection."""
     server = serve(bounds=web.Limits(request_seconds=QUICK))
+    since = time.monotonic()
     client = connect(server.url)
     client.send(sent)
-    since = time.monotonic()
 
     assert client.receive_all() == b""
     assert QUICK * 0.8 < time.monotonic() - since < 10
@@ -55,13 +59,13 @@ def test_trickled_request(serve: conftest.Serve, connect: conftest.Connect) -> N
             return True
         return bool(server.dropped)
 
-    assert deadline.wait_until(trickle, 10, "the end of a trickling connection")
+    assert deadline.wait_until(trickle, 60, "the end of a trickling connection")
     assert server.dropped == {"late_request": 1}
 
 
 def test_idle_connection(serve: conftest.Serve, connect: conftest.Connect) -> None:
     """A connection serves several requests and is closed when it stays idle."""
-    server = serve(bounds=web.Limits(idle_seconds=QUICK))
+    server = serve(bounds=web.Limits(idle_seconds=ENOUGH))
     client = connect(server.url)
     for _ in range(3):
         client.send(GET)
@@ -73,7 +77,7 @@ def test_idle_connection(serve: conftest.Serve, connect: conftest.Connect) -> No
 
 def test_second_request_is_timed_too(serve: conftest.Serve, connect: conftest.Connect) -> None:
     """A connection that was served once has no more patience for its next request."""
-    server = serve(bounds=web.Limits(request_seconds=QUICK, idle_seconds=60))
+    server = serve(bounds=web.Limits(request_seconds=ENOUGH, idle_seconds=60))
     client = connect(server.url)
     client.send(GET)
     client.receive_response()
@@ -99,11 +103,11 @@ def test_slow_rendering_is_not_a_late_request(
     serve: conftest.Serve, connect: conftest.Connect, backend: conftest.Backend
 ) -> None:
     """While we owe the response no clock of the peer's runs."""
-    server = serve(bounds=web.Limits(request_seconds=0.1, idle_seconds=0.1))
+    server = serve(bounds=web.Limits(request_seconds=ENOUGH, idle_seconds=0.1))
     backend.metrics.may_finish.clear()
     client = connect(server.url)
     client.send(GET)
-    assert backend.metrics.rendering.wait(10)
+    assert backend.metrics.rendering.wait(60)
     silent = connect(server.url)  # is dropped later than the other would have been
     assert silent.receive_all() == b""
 
@@ -114,14 +118,14 @@ def test_slow_rendering_is_not_a_late_request(
 
 def test_flood_of_idle_connections(serve: conftest.Serve, connect: conftest.Connect) -> None:
     """Three hundred silent clients hold 256 places at most, and a scrape gets one of them."""
-    server = serve()
+    server = serve(bounds=web.Limits(**PATIENT))
     flood = [connect(server.url) for _ in range(300)]
 
     response = fetch.get(f"{server.url}/metrics")
 
     assert response.status_code == 200
     displaced = 300 + 1 - 256
-    deadline.wait_until(lambda: server.dropped.get("displaced") == displaced, 10, "displacing")
+    deadline.wait_until(lambda: server.dropped.get("displaced") == displaced, 60, "displacing")
     assert flood[0].receive_all() == b""  # the oldest went first
 
 
@@ -129,11 +133,11 @@ def test_a_flood_displaces_its_own_address(
     serve: conftest.Serve, connect: conftest.Connect
 ) -> None:
     """A scraper from elsewhere that has not spoken yet outlasts any number of silent clients."""
-    server = serve(bounds=web.Limits(connections=3))
+    server = serve(bounds=web.Limits(connections=3, **PATIENT))
     scraper = connect(server.url, source="127.0.0.2")
     for _ in range(10):
         connect(server.url)
-    deadline.wait_until(lambda: server.dropped.get("displaced") == 8, 10, "displacing the flood")
+    deadline.wait_until(lambda: server.dropped.get("displaced") == 8, 60, "displacing the flood")
 
     scraper.send(GET)
 
@@ -144,13 +148,13 @@ def test_silent_connections_go_before_idle_ones(
     serve: conftest.Serve, connect: conftest.Connect
 ) -> None:
     """A scraper between two scrapes keeps its connection in a flood of silent clients."""
-    server = serve(bounds=web.Limits(connections=3))
+    server = serve(bounds=web.Limits(connections=3, **PATIENT))
     scraper = connect(server.url)
     scraper.send(GET)
     scraper.receive_response()
     for _ in range(10):
         connect(server.url)
-    deadline.wait_until(lambda: server.dropped.get("displaced") == 8, 10, "displacing the silent")
+    deadline.wait_until(lambda: server.dropped.get("displaced") == 8, 60, "displacing the silent")
 
     scraper.send(GET)
 
@@ -165,7 +169,7 @@ def test_no_place_is_taken_from_who_is_served(
     backend.metrics.may_finish.clear()
     served = connect(server.url)
     served.send(GET)
-    assert backend.metrics.rendering.wait(10)
+    assert backend.metrics.rendering.wait(60)
 
     assert connect(server.url).receive_all() == b""
     assert server.dropped == {"all_busy": 1}
@@ -182,7 +186,7 @@ def test_slow_reader(
     slow = connect(server.url, receive_buffer=4096)
     slow.send(GET)
 
-    deadline.wait_until(lambda: server.dropped, 10, "giving up a slow reader")
+    deadline.wait_until(lambda: server.dropped, 60, "giving up a slow reader")
 
     assert server.dropped == {"slow_reader": 1}
     assert len(slow.receive_all()) < len(backend.metrics.body)
@@ -214,7 +218,7 @@ def test_simultaneous_scrapes_share_a_rendering(
     scrapers = [connect(url) for _ in range(8)]
     for scraper in scrapers:
         scraper.send(GET)
-    assert backend.metrics.rendering.wait(10)
+    assert backend.metrics.rendering.wait(60)
 
     assert fetch.get(f"{url}/-/healthy").status_code == 200
     backend.metrics.may_finish.set()

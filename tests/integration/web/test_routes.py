@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from celery_sentinel import errors, status, web
+from tests.integration.web.test_limits import ENOUGH
 from tests.servers import fetch
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def test_gzip(
     backend.metrics.body = b"celery_task_sent_total 1\n" * 10_000
 
     with (
-        httpx.Client(headers={"Accept-Encoding": accept_encoding}) as client,
+        httpx.Client(headers={"Accept-Encoding": accept_encoding}, timeout=30) as client,
         client.stream("GET", f"{serve().url}/metrics") as response,
     ):
         raw = b"".join(response.iter_raw())
@@ -107,7 +108,7 @@ def test_unusable_telemetry_path(serve: conftest.Serve, path: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_head(serve: conftest.Serve, path: str) -> None:
     """HEAD has the status and the headers of GET, and no body."""
-    with httpx.Client(base_url=serve().url) as client:
+    with httpx.Client(base_url=serve().url, timeout=30) as client:
         full, head = client.get(path), client.head(path)
 
     assert head.status_code == full.status_code == 200
@@ -119,7 +120,7 @@ def test_head(serve: conftest.Serve, path: str) -> None:
 def test_unknown_paths(serve: conftest.Serve) -> None:
     """What is not served is 404 in plain text, with no redirect."""
     paths = ["/nothing", "/metrics/", "/-/reload", "/%2e%2e/etc/passwd", "/favicon.ico"]
-    with httpx.Client(base_url=serve().url) as client:
+    with httpx.Client(base_url=serve().url, timeout=30) as client:
         responses = [client.get(path) for path in paths]
 
     assert {(response.status_code, response.text) for response in responses} == {
@@ -130,7 +131,7 @@ def test_unknown_paths(serve: conftest.Serve) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 def test_other_methods(serve: conftest.Serve, method: str) -> None:
     """A method that a path does not have is 405 and says which it has."""
-    with httpx.Client(base_url=serve().url) as client:
+    with httpx.Client(base_url=serve().url, timeout=30) as client:
         responses = [client.request(method, path) for path in PATHS]
 
     assert {response.status_code for response in responses} == {405}
@@ -139,7 +140,7 @@ def test_other_methods(serve: conftest.Serve, method: str) -> None:
 
 def test_common_headers(serve: conftest.Serve) -> None:
     """Every response forbids storing, sniffing and referring, and does not name the server."""
-    with httpx.Client(base_url=serve().url) as client:
+    with httpx.Client(base_url=serve().url, timeout=30) as client:
         answers = [client.get(path).headers for path in (*PATHS, "/nothing")]
 
     assert {headers["Cache-Control"] for headers in answers} == {"no-store"}
@@ -224,7 +225,7 @@ def test_reload_is_off(serve: conftest.Serve, backend: conftest.Backend) -> None
 
 def test_hanging_part(serve: conftest.Serve, backend: conftest.Backend) -> None:
     """A rendering that hangs is 503 after a while, and the other routes answer."""
-    url = serve(bounds=web.Limits(answer_seconds=0.2)).url
+    url = serve(bounds=web.Limits(answer_seconds=ENOUGH)).url
     backend.metrics.may_finish.clear()
 
     response = fetch.get(f"{url}/metrics")

@@ -150,15 +150,15 @@ def test_close(serve: conftest.Serve) -> None:
 
 def test_close_waits_for_a_scrape(serve: conftest.Serve, backend: conftest.Backend) -> None:
     """A scrape under way when the server is closed is finished."""
-    server = serve(bounds=web.Limits(drain_seconds=5))
+    server = serve(bounds=web.Limits(drain_seconds=60))
     backend.metrics.may_finish.clear()
     with futures.ThreadPoolExecutor(2) as pool:
         scrape = pool.submit(fetch.get, f"{server.url}/metrics")
-        assert backend.metrics.rendering.wait(10)
+        assert backend.metrics.rendering.wait(60)
         closing = pool.submit(server.close)
-        deadline.wait_until(lambda: _refused(server.url), 10, "no new connections")
+        deadline.wait_until(lambda: _refused(server.url), 60, "no new connections")
         backend.metrics.may_finish.set()
-        closing.result(10)
+        closing.result(60)
 
     assert scrape.result().text == "celery_broker_up 1\n"
     assert not server.alive
@@ -173,7 +173,7 @@ def test_close_does_not_wait_for_ever(
     stalled, scraper = connect(server.url), connect(server.url)
     stalled.send(b"GET /met")
     scraper.send(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert backend.metrics.rendering.wait(10)
+    assert backend.metrics.rendering.wait(60)
 
     server.close()
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from celery_sentinel import web
-from tests.integration.web.test_limits import GET, QUICK
+from tests.integration.web.test_limits import GET, PATIENT, QUICK
 from tests.servers import certificates, deadline, fetch
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def test_a_thousand_slow_handshakes(
     trust: ssl.SSLContext,
 ) -> None:
     """A thousand clients within their handshake hold 256 places at most; a scrape gets one."""
-    server = serve(config_file=web_file())
+    server = serve(config_file=web_file(), bounds=web.Limits(handshake_seconds=90.0, **PATIENT))
     scraper = connect(server.url, tls=trust)
     scraper.send(GET)
     scraper.receive_response()
@@ -228,7 +228,7 @@ def test_slow_reader(
     slow = connect(server.url, receive_buffer=4096, tls=trust)
     slow.send(GET)
 
-    deadline.wait_until(lambda: server.dropped, 10, "giving up a slow reader")
+    deadline.wait_until(lambda: server.dropped, 60, "giving up a slow reader")
 
     assert server.dropped == {"slow_reader": 1}
     assert fetch.get(f"{server.url}/-/healthy", verify=trust).status_code == 200
@@ -238,9 +238,9 @@ def test_close_with_handshakes_under_way(
     serve: conftest.Serve, web_file: conftest.WebFile, connect: conftest.Connect
 ) -> None:
     """Unfinished handshakes do not outlive the server."""
-    server = serve(config_file=web_file())
+    server = serve(config_file=web_file(), bounds=web.Limits(handshake_seconds=90.0))
     clients = [connect(server.url) for _ in range(5)]
-    deadline.wait_until(lambda: server.connections == 5, 10, "accepting")
+    deadline.wait_until(lambda: server.connections == 5, 60, "accepting")
 
     server.close()
 
