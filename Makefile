@@ -87,7 +87,7 @@ docs: $(venv)/installed-demo ## write docs/metrics.md, docs/config.md and the ta
 	$(bin)/python docs/alerts_table.py
 
 security-figures: $(venv)/installed-test servers ## attack the HTTP server, write docs/security-tests.md
-	$(bin)/python -m tests.security_figures > docs/security-tests.md
+	$(bin)/python -m tests.security_figures
 
 kubernetes: $(venv)/installed-demo ## build the alert rules and dashboards of deploy/kubernetes
 	$(bin)/python deploy/kubernetes/generate.py

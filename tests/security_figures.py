@@ -1,7 +1,7 @@
 """Writes docs/security-tests.md: what attacks on the HTTP server cost a scrape and the daemon.
 
-Usage: ``python -m tests.security_figures > docs/security-tests.md``, as ``make security-figures``
-does. It takes about a minute, on loopback only. The figures are those of the machine it runs on.
+Usage: ``python -m tests.security_figures``, as ``make security-figures`` does. It takes about a
+minute, on loopback only. The figures are those of the machine it runs on.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ PASSWORD = "right"  # noqa: S105 - of this run alone
 USER = ("prometheus", PASSWORD)
 TICKS = os.sysconf("SC_CLK_TCK")
 GET = b"GET /metrics HTTP/1.1\r\nHost: a\r\n"
-INTRODUCTION = (pathlib.Path(__file__).parent / "security_figures.md").read_text()
+TEMPLATE = pathlib.Path(__file__).with_suffix(".md")
+PAGE = pathlib.Path(__file__).parents[1] / "docs" / "security-tests.md"
 
 
 class Target:
@@ -205,35 +206,39 @@ def row(
     )
 
 
+def rows(stack: contextlib.ExitStack) -> list[str]:
+    """Attack a daemon that serves TLS and asks for passwords; return the rows of the table."""
+    directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    issued = certificates.Certificates(directory)
+    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
+    web = {
+        "tls_server_config": {"cert_file": "cert.pem", "key_file": "key.pem"},
+        "basic_auth_users": {USER[0]: hashed},
+    }
+    (directory / "web.yml").write_text(yaml.safe_dump(web))
+    (directory / "redis").mkdir()
+    broker = stack.enter_context(redis.RedisServer(directory / "redis"))
+    flags = ["--web.config.file", str(directory / "web.yml")]
+    sentinel = stack.enter_context(daemon.Daemon(directory, broker.url, args=flags))
+    found = []
+    for told, attack, clients in ATTACKS:
+        sys.stderr.write(f"{told}\n")
+        found.append(row(told, attack, clients, sentinel, str(issued.ca_file)))
+    return found
+
+
 def main() -> None:
-    """Write the page to stdout, and what is under way to stderr."""
-    with contextlib.ExitStack() as stack:
-        directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        issued = certificates.Certificates(directory)
-        hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
-        (directory / "web.yml").write_text(
-            yaml.safe_dump(
-                {
-                    "tls_server_config": {"cert_file": "cert.pem", "key_file": "key.pem"},
-                    "basic_auth_users": {USER[0]: hashed},
-                }
-            )
-        )
-        (directory / "redis").mkdir()
-        broker = stack.enter_context(redis.RedisServer(directory / "redis"))
-        flags = ["--web.config.file", str(directory / "web.yml")]
-        sentinel = stack.enter_context(daemon.Daemon(directory, broker.url, args=flags))
-        rows = []
-        for told, attack, clients in ATTACKS:
-            sys.stderr.write(f"{told}\n")
-            rows.append(row(told, attack, clients, sentinel, str(issued.ca_file)))
-    sys.stdout.write(
-        INTRODUCTION.format(
+    """Write the page, and what is under way to stderr."""
+    # Servers that close print their logs, which are not for the page.
+    with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as stack:
+        found = rows(stack)
+    PAGE.write_text(
+        TEMPLATE.read_text().format(
             version=__version__,
             python=platform.python_version(),
             processors=os.cpu_count(),
             seconds=f"{SECONDS:.0f}",
-            rows="\n".join(rows),
+            rows="\n".join(found),
         )
     )
 

@@ -20,6 +20,7 @@ from celery_sentinel.cli import commands
 from celery_sentinel.config import loading, schema
 from celery_sentinel.demo import broker
 from celery_sentinel.poller import workers as poller_workers
+from tests import security_figures
 from tests.unit import test_migration
 
 if TYPE_CHECKING:
@@ -99,6 +100,22 @@ def test_the_metrics_page_is_what_the_command_prints() -> None:
 def test_the_config_page_is_what_its_script_writes() -> None:
     """docs/config.md is the schema and the flags of today: else run `make docs`."""
     assert (DOCS / "config.md").read_text() == "\n".join([*config_page.page(), ""])
+
+
+def test_the_page_of_attacks_is_its_template_with_figures() -> None:
+    """docs/security-tests.md is tests/security_figures.md of today, its figures filled in."""
+    literal = re.split(r"\{\w+\}", security_figures.TEMPLATE.read_text())
+    shape = r"[^{}]+?".join(map(re.escape, literal))
+    page = security_figures.PAGE.read_text()
+    assert re.fullmatch(shape, page)
+    figures = [line.split(" | ")[0] for line in page.splitlines()][-len(security_figures.ATTACKS) :]
+    assert figures == [f"| {told}" for told, *_ in security_figures.ATTACKS]
+
+
+@pages
+def test_a_page_begins_with_its_title(page: pathlib.Path) -> None:
+    """What a program printed before is no part of a page."""
+    assert page.read_text().startswith("# ")
 
 
 def test_every_setting_has_a_meaning() -> None:
