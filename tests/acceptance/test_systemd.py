@@ -122,6 +122,8 @@ def test_the_template_differs_only_in_names() -> None:
     assert list(plain) == list(template)
     assert all(words in template[key][0] for key, words in OF_ITS_OWN.items())
     assert "%i" not in UNIT.read_text()
+    for unit in (UNIT, TEMPLATE):
+        assert unit.read_text().count("docs/deploy.md goes\n# through it step by step.") == 1
 
 
 def test_it_runs_in_the_sandbox(redis_server: redis.RedisServer, tmp_path: pathlib.Path) -> None:
