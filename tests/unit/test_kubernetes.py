@@ -14,7 +14,7 @@ import yaml
 
 import celery_sentinel
 from celery_sentinel.cli import commands, options
-from tests.servers import kustomize
+from tests.servers import kustomize, server
 from tests.servers.kustomize import container, of_kind, pod, resources
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ NAMESPACE = "celery-sentinel"
 USER = 65532
 # The oldest release that has all fields used, and the newest whose schema is at hand.
 RELEASES = ("1.27.0", "1.37.0")
+DASHBOARD = "grafana_dashboard"  # the label that Grafana's sidecar looks for
 OURS = {"PodMonitor", "PrometheusRule"}  # custom resources, of which Kubernetes has no schema
 overlays = pytest.mark.parametrize("overlay", OVERLAYS)
 
@@ -181,16 +182,43 @@ def test_prometheus_scrapes_what_is_served(overlay: str) -> None:
     assert endpoint["port"] == port["name"]
     assert endpoint["scheme"].upper() == container(overlay)["livenessProbe"]["httpGet"]["scheme"]
     assert ("basicAuth" in endpoint) == (overlay == "secure")
-    [stateful_set] = of_kind(overlay, "StatefulSet")
-    labels = stateful_set["spec"]["template"]["metadata"]["labels"]
-    assert labels[monitor["spec"]["jobLabel"]] == "celery-sentinel"
+    assert "jobLabel" not in monitor["spec"]
+    assert endpoint["relabelings"] == [
+        {"sourceLabels": ["__meta_kubernetes_namespace"], "targetLabel": "job"}
+    ]
+    assert monitor["metadata"]["namespace"] == "celery-sentinel"  # the job of the examples
     [policy] = of_kind(overlay, "NetworkPolicy")
     [allowed] = policy["spec"]["ingress"]
     assert [each["port"] for each in allowed["ports"]] == [port["name"]]
 
 
+def test_a_further_fleet_brings_no_second_copy_of_rules(tmp_path: pathlib.Path) -> None:
+    """What docs/deploy.md shows for it builds: in its own namespace, scraped, and judged once."""
+    page = (kustomize.ROOT / "docs" / "deploy.md").read_text()
+    [shown] = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    further = kustomize.sources(tmp_path) / "overlays" / "further"
+    further.mkdir()
+    (further / "kustomization.yaml").write_text(shown)
+    built = kustomize.built(further)
+    kinds = [each["kind"] for each in built]
+    assert "PodMonitor" in kinds
+    assert "PrometheusRule" not in kinds
+    assert not [each for each in built if each["metadata"].get("labels", {}).get(DASHBOARD)]
+    [named] = [each["metadata"]["name"] for each in built if each["kind"] == "Namespace"]
+    spaces = {each["metadata"].get("namespace", named) for each in built}
+    assert spaces == {named} != {NAMESPACE}
+
+
 def test_no_secret_is_built() -> None:
-    """Secrets are named and never made here, and nothing generated is in the repository."""
+    """Secrets are named and never made here."""
     assert all(of_kind(overlay, "Secret") == [] for overlay in OVERLAYS)
+
+
+def test_nothing_generated_is_in_the_repository() -> None:
+    """A second copy of rules would grow stale, and be what is applied without `make kubernetes`."""
+    git = server.find_binary("git", package="git")
+    asked = [git, "-C", kustomize.ROOT, "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert done.stdout == ""
     ignored = (kustomize.ROOT / ".gitignore").read_text().splitlines()
     assert "/deploy/kubernetes/generated/" in ignored
