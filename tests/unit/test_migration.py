@@ -10,6 +10,7 @@ import pytest
 
 from celery_sentinel import catalogue, cli
 from celery_sentinel.config import schema
+from tests import promql
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "migrate-from-celery-exporter.md"
 METRICS = {metric.name: metric for metric in catalogue.METRICS}
@@ -30,8 +31,10 @@ FLAGS = {
     *("--broker-url", "--broker-transport-option", "--broker-ssl-option", "--accept-content"),
     *("--retry-interval", "--host", "--port", "--buckets", "--log-level", "--worker-timeout"),
     *("--purge-offline-worker-metrics", "--generic-hostname-task-sent-metric", "--queues"),
-    *("--metric-prefix", "--static-label"),
+    *("--metric-prefix", "--static-label", "-Q"),
 }
+# Alerts of its mixin.
+ALERTS = {"CeleryTaskHighFailRate", "CeleryHighQueueLength", "CeleryWorkerDown"}
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -85,3 +88,11 @@ def test_every_setting_of_ours_exists() -> None:
     for key in keys:
         section, name = key.split(".")
         assert hasattr(getattr(schema.Config(), section), name), key
+
+
+def test_every_alert_of_theirs_has_one_of_ours() -> None:
+    """None of the mixin is forgotten, and what stands beside it is in the pack."""
+    pack = {rule["alert"] for rule in promql.alerts()}
+    found = [row for row in rows("Dashboards and alerts") if row[0].startswith("alert ")]
+    assert {name for theirs, *_ in found for name in quoted(theirs)} == ALERTS
+    assert {name for _, ours, _ in found for name in quoted(ours)} <= pack
