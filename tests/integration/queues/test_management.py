@@ -162,6 +162,43 @@ def listed(url: str, broker: schema.Broker, **options: int) -> list[str]:
     return look.eventually(found, "the API answers")
 
 
+def test_it_is_sent_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither an answer nor a variable of proxies leads to an address that no setting names."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as elsewhere,
+        socket.create_server(("127.0.0.1", 0)) as listening,
+    ):
+        away = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/"
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, away)
+        thread = threading.Thread(target=redirect, args=(listening, away), daemon=True)
+        thread.start()
+        api = management.ManagementApi(
+            f"http://127.0.0.1:{listening.getsockname()[1]}",
+            schema.Broker(url="amqp://localhost"),
+            event_prefix="celeryev",
+        )
+
+        api.refresh()
+
+        thread.join(5)
+        assert api.trouble is not None
+        assert "302" in api.trouble
+        elsewhere.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
+def redirect(listening: socket.socket, away: str) -> None:
+    """Answer one request with another address."""
+    plug, _ = listening.accept()
+    with plug:
+        plug.recv(65536)
+        plug.sendall(
+            f"HTTP/1.1 302 Found\r\nLocation: {away}\r\nContent-Length: 0\r\n\r\n".encode()
+        )
+
+
 def connect(server: rabbitmq.RabbitServer) -> amqp.Connection:
     """Return a connection to the server's current virtual host."""
     connection = amqp.Connection(
