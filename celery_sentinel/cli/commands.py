@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import functools
 import math
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -62,6 +64,10 @@ def run(context: click.Context, /, **_: object) -> None:
     scrubber = redaction.Scrubber.of(loaded.config)
     logs.configure(loaded.config.log, scrubber)
     config = doubted(loaded)
+    # A supervisor's watchdog ends us by SIGABRT: the last words are where each thread stood. They
+    # name functions and lines, no values.
+    with contextlib.suppress(OSError, RuntimeError):  # nobody reads stderr
+        faulthandler.enable(sys.__stderr__ or sys.stderr)
     with _told(scrubber):
         try:
             code = daemon.run(config, load=lambda: doubted(read()))

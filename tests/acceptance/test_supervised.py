@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -135,3 +136,8 @@ def test_the_watchdog_goes_hungry_when_the_loop_hangs(
 
     deadline.wait_until(hungry, 60, "no food comes for four periods")
     assert sentinel.get("/metrics").status_code == 200
+
+    sentinel.process.send(signal.SIGABRT)  # as the watchdog of systemd does
+    deadline.wait_until(lambda: not sentinel.running, 10, "it ends")
+    last_words = sentinel.stderr_text.partition("Fatal Python error: Aborted")[2]
+    assert re.search(r'filesystem\.py", line \d+ in _get', last_words), "where the loop stands"

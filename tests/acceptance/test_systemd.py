@@ -113,6 +113,7 @@ def test_little_is_exposed(unit: pathlib.Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "Overall exposure level" in done.stdout
     assert "ProcSubset" not in sandbox.settings(unit)
+    assert sandbox.settings(unit)["LimitCORE"] == ["0"]
 
 
 def test_the_template_differs_only_in_names() -> None:
