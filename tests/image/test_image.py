@@ -95,10 +95,16 @@ def test_it_watches_a_real_fleet(
     start_worker: fixtures.StartWorker,
     tmp_path: Path,
 ) -> None:
-    """On a read-only root file system it finds the worker, is healthy, and stops when asked."""
+    """On a read-only root it finds the worker, is healthy, keeps its state, stops when asked."""
     start_worker(redis_server.url)
-    os.chown(tmp_path, OURS, OURS)
-    given = {"CELERY_SENTINEL_BROKER_URL": redis_server.url}
+    # As Kubernetes gives a volume to fsGroup: root's, and the group's to write.
+    os.chown(tmp_path, 0, OURS)
+    tmp_path.chmod(0o2770)
+    state = f"{image.config['WorkingDir']}/state"
+    given = {
+        "CELERY_SENTINEL_BROKER_URL": redis_server.url,
+        "CELERY_SENTINEL_STATE_FILE": state,
+    }
     with builder.Container(tmp_path, image, volume=tmp_path, environment=given) as container:
         deadline.wait_until(
             lambda: daemon.total(container.scrape(), "celery_worker_up") == 1, 120, "it is up"
@@ -116,6 +122,8 @@ def test_it_watches_a_real_fleet(
         deadline.wait_until(healthy, 60, "it is healthy")
 
         assert container.stop() == 0
+        kept = (tmp_path / "state").stat()
+        assert (kept.st_uid, kept.st_mode & 0o777, kept.st_size > 0) == (OURS, 0o600, True)
         dead = image.run(*asked, CELERY_SENTINEL_HEALTHCHECK_URL=url)
         assert dead.returncode == 1
         assert url in dead.stderr
