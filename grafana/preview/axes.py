@@ -39,7 +39,7 @@ class Scale:
 
     def axis(self, unit: str) -> dict[str, Any]:
         """Return the axis as Plotly takes it."""
-        at = [(value, self.height(value)) for value in self._ticks()]
+        at = [(value, self.height(value)) for value in self._ticks(units.base(unit))]
         bottom = 0.0 if self._kind != "log" else math.floor(math.log10(self._least))
         top = self.height(self._top) or 0.0
         return {
@@ -51,9 +51,9 @@ class Scale:
             "fixedrange": True,
         }
 
-    def _ticks(self) -> list[float]:
+    def _ticks(self, base: int) -> list[float]:
         if self._kind == "linear":
-            step = _round_step(self._top / _TICKS)
+            step = _round_step(self._top / _TICKS, base)
             return [step * n for n in range(math.floor(self._top / step * 1.05) + 1)]
         low = math.floor(math.log10(self._least)) if self._kind == "log" else 0
         high = math.ceil(math.log10(self._top)) if self._top > 1 else 0
@@ -62,8 +62,10 @@ class Scale:
         return powers if self._kind == "log" else [0.0, *powers]
 
 
-def _round_step(rough: float) -> float:
-    size = 10.0 ** math.floor(math.log10(rough))
+def _round_step(rough: float, base: int) -> float:
+    # Of bytes, 20 MiB is round and 20 MB is not.
+    whole = float(base) ** math.floor(math.log(rough, base))
+    size = whole * 10.0 ** math.floor(math.log10(rough / whole))
     return next(size * n for n in (1, 2, 5, 10) if size * n >= rough)
 
 

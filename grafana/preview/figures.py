@@ -177,6 +177,10 @@ def _layout(window: asking.Window, vertical: Figure) -> Figure:
             "range": [window.start * 1000, window.end * 1000],
             "tickformat": "%H:%M",
             "nticks": 8,
+            # Below the 0 of the other axis, not through it.
+            "ticks": "outside",
+            "ticklen": 6,
+            "tickcolor": "rgba(0,0,0,0)",
             "gridcolor": colors.GRID,
             "zeroline": False,
             "automargin": True,

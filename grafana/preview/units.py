@@ -17,6 +17,11 @@ _MILLI = 1e-3
 _MANY, _SOME = 100, 10  # from which on no, or one digit behind the point is enough
 
 
+def base(unit: str) -> int:
+    """Return what the powers of are round in a unit."""
+    return 1024 if unit == "bytes" else 10
+
+
 def text(value: float, unit: str, decimals: int | None = None) -> str:
     """Return a value with its unit; three digits that count, unless decimals are given."""
     if math.isnan(value):

@@ -31,6 +31,21 @@ def test_values_have_their_unit(value: float, unit: str, text: str) -> None:
     assert units.text(value, unit) == text
 
 
+@pytest.mark.parametrize(
+    ("unit", "most", "texts"),
+    [
+        ("bytes", 60 * 2**20, ["0", "20 MiB", "40 MiB", "60 MiB"]),
+        ("bytes", 900 * 2**20, ["0", "200 MiB", "400 MiB", "600 MiB", "800 MiB"]),
+        ("short", 60, ["0", "20", "40", "60"]),
+        ("percentunit", 0.5, ["0%", "10%", "20%", "30%", "40%", "50%"]),
+    ],
+)
+def test_ticks_are_round_in_their_unit(unit: str, most: float, texts: list[str]) -> None:
+    """What stands at an axis is a number that people would choose."""
+    axis = axes.Scale("linear", [most]).axis(unit)
+    assert [text.strip() for text in axis["ticktext"]] == texts
+
+
 def test_a_missing_point_is_a_hole() -> None:
     """A line is not drawn over a time of which nothing is known."""
     _, heights = axes.with_holes([(0, 1.0), (5, 2.0), (20, 3.0)], 5, lambda value: value)
