@@ -32,10 +32,10 @@ def overview() -> dict[str, Any]:
     """Return where to begin: one row for each question, each leads on."""
     rows: board.Rows = {
         _WAITING: [
+            numbers.queues.late(),
             numbers.queues.oldest(),
             numbers.queues.wait(),
-            numbers.queues.waiting(),
-            numbers.tasks.failing(),
+            numbers.tasks.over_objective(),
             numbers.workers.lost(),
             numbers.sentinel.alerts(),
             queues.ages(),
@@ -67,12 +67,12 @@ def of_tasks() -> dict[str, Any]:
     """Return the dashboard of one task, of some or of all."""
     rows: board.Rows = {
         _FAILING: [
+            numbers.tasks.over_objective(NAME),
             numbers.tasks.failing(NAME),
             numbers.tasks.retrying(NAME),
             numbers.tasks.slowest(NAME),
             numbers.tasks.oldest_run(NAME),
             numbers.tasks.running(NAME),
-            numbers.tasks.throughput(NAME),
             tasks.failures_table(NAME, lead_on=False),
             tasks.failures_by_category(NAME),
             tasks.failure_ratio(NAME),
@@ -142,9 +142,9 @@ def of_queues() -> dict[str, Any]:
     """Return the dashboard of the queues."""
     rows: board.Rows = {
         _WAITING: [
+            numbers.queues.late(QUEUE),
             numbers.queues.oldest(QUEUE),
             numbers.queues.wait(QUEUE),
-            numbers.queues.waiting(QUEUE),
             numbers.queues.consumers(QUEUE),
             numbers.queues.dead_letters(QUEUE),
             numbers.queues.round_trip(),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import promql_parser
 
 from grafana import build
 from grafana.preview import asking
+from tests import promql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +94,23 @@ def variables(dashboard: Dashboard) -> list[dict[str, Any]]:
 def shows_only_faults(one: dict[str, Any]) -> bool:
     """Tell whether a panel says in words that there is no problem."""
     return "noValue" in one["fieldConfig"]["defaults"]
+
+
+def reads(one: Asked) -> set[str]:
+    """Return the names that a query reads."""
+    return {selector.name for selector in promql.selectors(one.expression)}
+
+
+def underlying(names: set[str]) -> set[str]:
+    """Return the metrics that these are, or are recorded from, without histograms' endings."""
+    found: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        name = waiting.pop()
+        found.add(re.sub(r"(?<=_seconds)_(bucket|count|sum)$", "", name))
+        drawn_from = promql.selectors(promql.records().get(name, name))
+        waiting |= {selector.name for selector in drawn_from} - found - {name}
+    return found
 
 
 def parsed(text: str) -> Any:

@@ -12,6 +12,9 @@ FIRING = (
     'ALERTS{alertstate="firing", alertname=~"Celery.+", alertname!="CeleryWatchdog", job=~"$job|"}'
 )
 
+# Always fires where the rules are loaded; about no job.
+WATCHDOG = 'ALERTS{alertstate="firing", alertname="CeleryWatchdog", job=~"$job|"}'
+
 
 class _Query(model.AnnotationQuery):
     """Adds what the Prometheus data source reads and the SDK's type lacks."""

@@ -67,6 +67,26 @@ def by(how: str, labels: str, expression: str) -> str:
     return f"{how} by ({labels}) ({expression})" if labels else f"{how}({expression})"
 
 
+def over(measured: str, objectives: str, label: str) -> str:
+    """Return what is beyond the strictest of its objectives, by job and ``label``."""
+    return _compared(measured, ">", objectives, label)
+
+
+def below(measured: str, least: str, label: str) -> str:
+    """Return what is less than it should be to count, by job and ``label``."""
+    return f"({_compared(measured, '<', least, label)})"
+
+
+def used(measured: str, objectives: str, label: str) -> str:
+    """Return how much of the strictest of its objectives is used up, by job and ``label``."""
+    return _compared(measured, "/", objectives, label)
+
+
+def _compared(measured: str, operator: str, objectives: str, label: str) -> str:
+    kept = f"job, {label}"
+    return f"{by('max', kept, measured)} {operator} on ({kept}) {by('min', kept, objectives)}"
+
+
 def age(timestamp: str) -> str:
     """Return how long ago a timestamp was, in seconds."""
     return f"time() - {timestamp}"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _LENGTH = "job_queue_name:celery_queue_length:max"
 _OLDEST = "job_queue_name:celery_queue_oldest_message_timestamp_seconds:min"
+_AGE_WANTED = "job_queue_name_severity:celery_queue_objective_age_seconds:max"
 _WAIT = "job_queue_name:celery_task_queue_wait_seconds:p95_rate5m"
 _WORKERS = "job_queue_name:celery_queue_workers:max"
 _BUSY = "job_queue_name:celery_queue_worker_slots_busy:max"
@@ -28,9 +29,7 @@ def _age(*which: str) -> str:
 
 def ages(*which: str, span: int = 12) -> timeseries.Panel:
     """Draw the age of the oldest message of each queue beside its objectives."""
-    wanted = promql.recorded(
-        "job_queue_name_severity:celery_queue_objective_age_seconds:max", *which
-    )
+    wanted = promql.recorded(_AGE_WANTED, *which)
     return charts.lines(
         "Age of the oldest message",
         "Since when the first message has waited, and the strictest objective of what is shown. A "
@@ -99,9 +98,7 @@ def saturation(*which: str) -> timeseries.Panel:
 
 def waits(*which: str) -> timeseries.Panel:
     """Draw the 95th percentile of the waits of each queue."""
-    wanted = promql.recorded(
-        "job_queue_name_severity:celery_queue_objective_age_seconds:max", *which
-    )
+    wanted = promql.recorded(_AGE_WANTED, *which)
     measured = promql.known(promql.recorded(_WAIT, *which))
     return charts.lines(
         "Wait before the start, p95 of 5 minutes",
@@ -200,7 +197,7 @@ def shares(*which: str) -> bargauge.Panel:
         "Where the messages are. Click on a queue for its own story.",
         targets.Target(asked, "{{queue_name}}"),
         unit="short",
-        steps=((None, style.CALM), (1000, style.WARNING), (5000, style.BAD)),
+        steps=style.NEUTRAL,
         link=links.of_series("queue_name"),
         span=10,
     )
@@ -208,6 +205,7 @@ def shares(*which: str) -> bargauge.Panel:
 
 def roster(*which: str) -> table.Panel:
     """List all queues with what is known of them."""
+    wanted = promql.recorded(_AGE_WANTED, *which)
     asked = [
         promql.by("max", "queue_name", _age(*which)),
         *(
@@ -215,16 +213,18 @@ def roster(*which: str) -> table.Panel:
             for name in (_LENGTH, _WORKERS, _SLOTS, _BUSY)
         ),
         promql.known(promql.by("max", "queue_name", promql.recorded(_WAIT, *which))),
+        promql.by("max", "queue_name", promql.used(_age(*which), wanted, "queue_name")),
     ]
     own = links.of_cell("queue_name")
     columns = [
         tables.Column(field="queue_name", title="Queue", link=own, width=170),
+        tables.Column(field="Value #A", title="Oldest", unit="s", decimals=1),
         tables.Column(
-            field="Value #A",
-            title="Oldest",
-            unit="s",
-            steps=((None, style.GOOD), (60, style.WARNING), (300, style.BAD)),
-            decimals=1,
+            field="Value #G",
+            title="Of objective",
+            unit="percentunit",
+            steps=((None, style.GOOD), (0.5, style.WARNING), (1, style.BAD)),
+            decimals=0,
         ),
         tables.Column(field="Value #B", title="Waiting", unit="short"),
         tables.Column(field="Value #C", title="Workers", unit="short", steps=style.ALL_IS_GOOD),
@@ -234,8 +234,8 @@ def roster(*which: str) -> table.Panel:
     ]
     return tables.rows(
         "All queues",
-        "What is known of each queue. No workers: start some with -Q. What has no age holds "
-        "nothing, or its broker does not tell.",
+        "What is known of each queue; red is older than its objective allows. No workers: start "
+        "some with -Q. What has no age holds nothing, or its broker does not tell.",
         asked,
         columns,
         first="Oldest",

@@ -13,6 +13,8 @@ _LENGTH = "job_queue_name:celery_queue_length:max"
 _OLDEST = "job_queue_name:celery_queue_oldest_message_timestamp_seconds:min"
 _WAIT = "job_queue_name:celery_task_queue_wait_seconds:p95_rate5m"
 _WORKERS = "job_queue_name:celery_queue_workers:max"
+_AGE_WANTED = "job_queue_name_severity:celery_queue_objective_age_seconds:max"
+_LENGTH_WANTED = "job_queue_name_severity:celery_queue_objective_length:max"
 _DEAD = "job_queue_name:celery_queue_info:dead_letter"
 
 
@@ -35,7 +37,23 @@ def oldest(*which: str) -> stat.Panel:
         "This is what users feel: compare with the objective in the chart of ages.",
         promql.by("max", "", _age(*which)),
         unit="s",
-        steps=((None, style.GOOD), (60, style.WARNING), (300, style.BAD)),
+        link=links.board("celery-queues"),
+    )
+
+
+def late(*which: str) -> stat.Panel:
+    """Show how many queues are over an objective."""
+    old = promql.over(_age(*which), promql.recorded(_AGE_WANTED, *which), "queue_name")
+    length = promql.recorded(_LENGTH, *which)
+    long = promql.over(length, promql.recorded(_LENGTH_WANTED, *which), "queue_name")
+    none = f"0 * {promql.by('count', '', length)}"
+    return charts.number(
+        "Queues late",
+        "Queues that are older or longer than the strictest of their objectives allows. Above 0 "
+        "users wait too long: the charts say which queue, CeleryQueueTooOld what to do.",
+        f"count({old} or {long}) or {none}",
+        unit="short",
+        steps=style.NONE_IS_GOOD,
         link=links.board("celery-queues"),
     )
 
@@ -48,19 +66,6 @@ def wait(*which: str) -> stat.Panel:
         "and idle workers: tasks are held by prefetching, or routed to the wrong queue.",
         promql.by("max", "", promql.known(promql.recorded(_WAIT, *which))),
         unit="s",
-        steps=((None, style.GOOD), (60, style.WARNING), (300, style.BAD)),
-        link=links.board("celery-queues"),
-    )
-
-
-def waiting(*which: str) -> stat.Panel:
-    """Show how many messages are ready."""
-    return charts.number(
-        "Messages waiting",
-        "Messages that are ready and that no worker has taken. A number alone says little: look "
-        "at the age of the oldest, and whether the queues drain.",
-        promql.by("sum", "", promql.recorded(_LENGTH, *which)),
-        unit="short",
         link=links.board("celery-queues"),
     )
 

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 _FAILED = "job_name:celery_task_failed:increase5m"
 _SUCCEEDED = "job_name:celery_task_succeeded:increase5m"
-_PER_CENT: style.Steps = ((None, style.GOOD), (0.05, style.WARNING), (0.1, style.BAD))
+_RATIO = "job_name:celery_task_failures_per_ended:ratio_increase5m"
+_ENDED = "job_name:celery_task_ended:increase5m"
+_ENOUGH = "job_name:celery_task_objective_minimum_runs:max"
+_WANTED = "job_name_severity:celery_task_objective_failure_ratio:max"
 
 
 def running(*which: str) -> stat.Panel:
@@ -48,7 +51,23 @@ def failing(*which: str) -> stat.Panel:
         "which task, and which exception.",
         promql.share(failed, succeeded),
         unit="percentunit",
-        steps=_PER_CENT,
+        link=links.board("celery-tasks"),
+    )
+
+
+def over_objective(*which: str) -> stat.Panel:
+    """Show how many tasks fail more than they may."""
+    over = promql.over(promql.recorded(_RATIO, *which), promql.recorded(_WANTED, *which), "name")
+    # Of how few runs nothing is said, as in CeleryTaskFailureRatioHigh.
+    few = promql.below(promql.recorded(_ENDED, *which), promql.recorded(_ENOUGH, *which), "name")
+    none = f"0 * {promql.by('count', '', promql.recorded(_WANTED, *which))}"
+    return charts.number(
+        "Tasks failing",
+        "Tasks that failed more often, in the last 5 minutes, than the strictest of their "
+        "objectives allows. Above 0: the table of failures says which, and which exception.",
+        f"count({over} unless on (job, name) {few}) or {none}",
+        unit="short",
+        steps=style.NONE_IS_GOOD,
         link=links.board("celery-tasks"),
     )
 
@@ -63,7 +82,6 @@ def retrying(*which: str) -> stat.Panel:
         "and multiply load: see below which exception causes them.",
         promql.known(f"({retried} or 0 * {started}) / {started}"),
         unit="percentunit",
-        steps=((None, style.GOOD), (0.1, style.WARNING), (0.5, style.BAD)),
     )
 
 

@@ -33,7 +33,6 @@ OWN = {
 }
 MOST_PANELS = 24
 NOT_SHOWN = {
-    "celery_task_objective_minimum_runs": "judges whether to judge",
     "celery_broker_delayed_messages": "RabbitMQ with native delayed delivery only",
     "celery_queue_consumers": "the workers of a queue are shown, which the broker cannot know",
     "celery_result_backend_up": "few have one that is watched",
@@ -67,11 +66,6 @@ every_query = pytest.mark.parametrize("queries", dashboards.by_dashboard(), ids=
 def annotations() -> list[tuple[dashboards.Dashboard, dict[str, Any]]]:
     """Return every annotation with its dashboard."""
     return [(one, note) for one in dashboards.every() for note in one["annotations"]["list"]]
-
-
-def asks_of(asked: dashboards.Asked) -> set[str]:
-    """Return the names that a query reads."""
-    return {selector.name for selector in promql.selectors(asked.expression)}
 
 
 def lost(before: Any, after: Any, where: str = "") -> Iterator[str]:
@@ -233,31 +227,18 @@ def test_recorded_series_are_read_where_there_are_some() -> None:
     for asked in dashboards.asked():
         if "instance" in shapes.Shapes().of_text(asked.expression):
             continue  # each of a pair for itself
-        assert not asks_of(asked) & plain, asked.target["expr"]
-
-
-def test_every_objective_is_drawn() -> None:
-    """Each objective that the config can set is beside what it judges, or in a table."""
-    drawn = {name for asked in dashboards.asked() for name in asks_of(asked)}
-    metrics = {m.name for m in catalogue.METRICS if "_objective_" in m.name}
-    missing = {m for m in metrics if not any(f":{m}:" in name for name in drawn)}
-    assert missing == {"celery_task_objective_minimum_runs"}  # judges whether to judge
+        assert not dashboards.reads(asked) & plain, asked.target["expr"]
 
 
 def test_what_is_not_shown_is_known() -> None:
     """Every metric of the catalogue is on a dashboard, or there is a reason."""
-    shown: set[str] = set()
-    waiting = {name for asked in dashboards.asked() for name in asks_of(asked)}
-    waiting |= {
+    asked = {name for asked in dashboards.asked() for name in dashboards.reads(asked)}
+    asked |= {
         re.split(r"[({,]", variable["query"])[1]
         for dashboard in dashboards.every()
         for variable in dashboards.variables(dashboard)
     }
-    while waiting:
-        name = waiting.pop()
-        shown.add(re.sub(r"(?<=_seconds)_(bucket|count|sum)$", "", name))
-        drawn_from = promql.selectors(promql.records().get(name, name))
-        waiting |= {selector.name for selector in drawn_from} - shown - {name}
+    shown = dashboards.underlying(asked)
     ours = {metric.name for metric in catalogue.METRICS if not metric.compat}
     assert ours - shown == set(NOT_SHOWN)
 
