@@ -32,7 +32,7 @@ _BCRYPT_READS = 72  # bytes of a password; what follows counts for no implementa
 _USUAL_COST = 10
 _IPV6_SITE = 64  # bits of an address that one client may choose the rest of
 
-_Job = tuple[bytes, bytes, asyncio.AbstractEventLoop, "asyncio.Future[bool]"]
+_Job = tuple[bytes, list[bytes], asyncio.AbstractEventLoop, "asyncio.Future[bool]"]
 
 
 class Verdict(enum.Enum):
@@ -73,7 +73,7 @@ class Doorkeeper:
         site = _site(client)
         if not self._has_place(site):
             return Verdict.BUSY
-        right = await self._compare(password, hashed or self._stand_in(users), site)
+        right = await self._compare(password, self._compared_with(hashed, users), site)
         if hashed is None or not right:
             return Verdict.WRONG
         self._remember(mark)
@@ -101,12 +101,21 @@ class Doorkeeper:
             digest.update(len(part).to_bytes(8, "big") + part)
         return digest.digest()
 
-    def _stand_in(self, users: Mapping[bytes, bytes]) -> bytes:
-        """Return a hash that nothing matches and that takes as long as those of the users."""
-        cost = max(
-            (values.cost_of(hashed.decode("ascii")) for hashed in users.values()),
-            default=_USUAL_COST,
-        )
+    def _compared_with(self, hashed: bytes | None, users: Mapping[bytes, bytes]) -> list[bytes]:
+        """Return the hash that decides, and those that a wrong password is compared with besides.
+
+        Together they take as long as the dearest of the users' hashes, whoever is named: each cost
+        takes twice the time of the one before, so 8, 8, 9 and 10 take as long as 11.
+        """
+        costs = [values.cost_of(known.decode("ascii")) for known in users.values()]
+        dearest = max(costs, default=_USUAL_COST)
+        if hashed is None:
+            return [self._stand_in(dearest)]
+        own = values.cost_of(hashed.decode("ascii"))
+        return [hashed, *map(self._stand_in, range(own, dearest))]
+
+    def _stand_in(self, cost: int) -> bytes:
+        """Return a hash that nothing matches."""
         if cost not in self._stand_ins:
             self._stand_ins[cost] = bcrypt.gensalt(cost) + b"." * 31
         return self._stand_ins[cost]
@@ -117,12 +126,12 @@ class Doorkeeper:
             self._waiting.total() < bounds.logins and self._waiting[site] < bounds.logins_per_client
         )
 
-    async def _compare(self, password: bytes, hashed: bytes, site: str) -> bool:
+    async def _compare(self, password: bytes, hashes: list[bytes], site: str) -> bool:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bool] = loop.create_future()
         self._waiting[site] += 1
         answer.add_done_callback(lambda _: self._leave(site))
-        self._jobs.put((password[:_BCRYPT_READS], hashed, loop, answer))
+        self._jobs.put((password[:_BCRYPT_READS], hashes, loop, answer))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="web-login", daemon=True)
             self._thread.start()
@@ -136,9 +145,10 @@ class Doorkeeper:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            password, hashed, loop, answer = job
+            password, hashes, loop, answer = job
             try:
-                right = bcrypt.checkpw(password, hashed)
+                # Until one fits, which can only be the first.
+                right = any(bcrypt.checkpw(password, hashed) for hashed in hashes)
             except ValueError:  # such as a password that this version of the library refuses
                 right = False
             try:

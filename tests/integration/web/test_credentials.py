@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import time
 from concurrent import futures
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ import httpx
 import pytest
 
 from celery_sentinel import web
+from celery_sentinel.web import credentials
 from tests.servers import deadline, fetch
 
 if TYPE_CHECKING:
@@ -142,6 +145,26 @@ def test_an_unknown_user_costs_the_same(serve: conftest.Serve, web_file: conftes
                 60,
                 "one waits for the other",
             )
+
+
+def test_users_of_cheap_and_dear_hashes_cost_the_same() -> None:
+    """Who has a cheap hash beside others' dear ones is not known by how soon the refusal comes."""
+    costs = {b"cheap": 5, b"middling": 8, b"dear": 11}
+    users = {name: bcrypt.hashpw(SECRET.encode(), bcrypt.gensalt(n)) for name, n in costs.items()}
+
+    def spent(name: bytes) -> float:
+        """Return the processor time of a wrong password."""
+        doorkeeper = credentials.Doorkeeper(web.Limits())
+        header = b"Basic " + base64.b64encode(name + b":wrong")
+        begun = time.process_time()
+        verdict = asyncio.run(doorkeeper.judge(users, [header], "127.0.0.1"))
+        doorkeeper.close()
+        assert verdict is credentials.Verdict.WRONG
+        return time.process_time() - begun
+
+    dear = spent(b"dear")
+    for name in (b"cheap", b"middling", b"nobody"):
+        assert dear / 3 < spent(name) < dear * 3, name
 
 
 def test_a_flood_is_not_in_the_way_of_a_known_user(
