@@ -47,6 +47,11 @@ def of_cell(label: str) -> build.DashboardLink:
     return detail(label, _CELL)
 
 
+def of_row(label: str, column: str) -> build.DashboardLink:
+    """Open the detail dashboard of what the row of a table says in another column."""
+    return detail(label, f"${{__data.fields.{column}:percentencode}}")
+
+
 def board(uid: str) -> build.DashboardLink:
     """Open another dashboard with the same variables and the same time."""
     return _link(f"Open {TITLES[uid]}", f"/d/{uid}?{_KEPT}")

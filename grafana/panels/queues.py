@@ -225,6 +225,7 @@ def roster(*which: str) -> table.Panel:
             unit="percentunit",
             steps=((None, style.GOOD), (0.5, style.WARNING), (1, style.BAD)),
             decimals=0,
+            width=120,
         ),
         tables.Column(field="Value #B", title="Waiting", unit="short"),
         tables.Column(field="Value #C", title="Workers", unit="short", steps=style.ALL_IS_GOOD),

@@ -15,9 +15,10 @@ import tempfile
 import time
 
 from PIL import Image as image  # noqa: N813 - a module, as its use reads
+from PIL import PngImagePlugin as png  # noqa: N813 - the same
 
 from grafana import build
-from grafana.preview import asking, page
+from grafana.preview import asking, page, stamp
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _POINTS = 180
@@ -46,6 +47,7 @@ def main() -> None:
         name = dashboard["uid"].removeprefix("celery-")
         target = options.directory / f"dashboard-{name}.png"
         photograph(page.page(dashboard, asker, _plotly()), page.height(dashboard), target)
+        shrink(target, stamp.of(dashboard))
         print(f"{target}: {target.stat().st_size // 1000} kB")  # noqa: T201 - a command
 
 
@@ -72,14 +74,15 @@ def photograph(text: str, height: int, target: pathlib.Path) -> None:
             capture_output=True,
             timeout=120,
         )
-    shrink(target)
 
 
-def shrink(picture: pathlib.Path) -> None:
-    """Keep 256 colours of a picture, which are all that a dashboard needs."""
+def shrink(picture: pathlib.Path, shown: str) -> None:
+    """Keep 256 colours of a picture, which are all that a dashboard needs; say what it shows."""
+    told = png.PngInfo()
+    told.add_text(stamp.KEY, shown)
     with image.open(picture) as full:
         few = full.convert("RGB").quantize(256, dither=image.Dither.NONE)
-    few.save(picture, optimize=True)
+    few.save(picture, optimize=True, pnginfo=told)
 
 
 def _browser() -> str:

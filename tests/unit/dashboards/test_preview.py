@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pathlib
 from typing import Any
 
 import pytest
 
-from grafana.preview import asking, axes, blocks, fields, units
+from grafana.preview import asking, axes, blocks, fields, stamp, units
 from tests import dashboards
+
+PICTURES = pathlib.Path(__file__).parents[3] / "docs" / "images"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,21 @@ def test_ticks_are_round_in_their_unit(unit: str, most: float, texts: list[str])
     """What stands at an axis is a number that people would choose."""
     axis = axes.Scale("linear", [most]).axis(unit)
     assert [text.strip() for text in axis["ticktext"]] == texts
+
+
+@pytest.mark.parametrize("dashboard", dashboards.every(), ids=lambda one: one["uid"])
+def test_the_picture_is_of_the_dashboard_of_today(dashboard: dashboards.Dashboard) -> None:
+    """Its panels have the titles and places that the picture in docs/ shows: or `make pictures`."""
+    name = f"dashboard-{dashboard['uid'].removeprefix('celery-')}.png"
+    assert stamp.read(PICTURES / name) == stamp.of(dashboard)
+    moved = copy.deepcopy(dashboard)
+    moved["panels"][1]["title"] += " then"
+    assert stamp.of(moved) != stamp.of(dashboard)
+
+
+def test_a_picture_of_something_else_is_of_no_dashboard() -> None:
+    """The page of the daemon itself was drawn by nobody here."""
+    assert stamp.read(PICTURES / "landing-page.png") is None
 
 
 def test_a_missing_point_is_a_hole() -> None:
