@@ -34,14 +34,13 @@ def failures_table(*which: str, span: int = 14, lead_on: bool = True) -> table.P
     """List failures by task, exception and category; a click leads to task or runbook."""
     counted = promql.increase("celery_task_failed_total", *which, over=promql.WHOLE)
     asked = f"round({promql.by('sum', 'name, exception, category', counted)}) > 0"
-    excuse = (
-        links.of_row("name", "Task") if lead_on else links.runbook("CeleryTaskFailureRatioHigh")
-    )
-    infra = links.runbook("CeleryTaskFailuresByInfrastructure")
+    # It leads on by category: what to do about code is not what to do about a network.
+    help_with_it = links.runbook("CeleryTaskFailureRatioHigh")
+    reason = links.of_row("name", "Task") if lead_on else help_with_it
     columns = [
         tables.Column(field="name", title="Task", link=links.of_cell("name"), width=210),
-        tables.Column(field="exception", title="Exception", link=excuse, width=190),
-        tables.Column(field="category", title="Category", link=infra, width=120),
+        tables.Column(field="exception", title="Exception", link=reason, width=190),
+        tables.Column(field="category", title="Category", link=help_with_it, width=120),
         tables.Column(
             field="Value", title="Failures", unit="short", bar=True, steps=((None, "red"),)
         ),
