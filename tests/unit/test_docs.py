@@ -20,8 +20,8 @@ from celery_sentinel.cli import commands
 from celery_sentinel.config import loading, schema
 from celery_sentinel.demo import broker
 from celery_sentinel.poller import workers as poller_workers
-from tests import promql, security_figures
-from tests.unit import test_kubernetes, test_migration
+from tests import security_figures
+from tests.unit import test_migration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -272,19 +272,6 @@ def test_every_decision_is_listed() -> None:
     files = sorted(file.name for file in (DOCS / "decisions").glob("0*.md"))
     assert [int(name[:4]) for name in files] == list(range(1, len(files) + 1))
     assert re.findall(r"\((0[^)]+)\)", (DOCS / "decisions" / "README.md").read_text()) == files
-
-
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])
-def test_the_alerts_are_counted(page: str) -> None:
-    """As many alerts are promised as there are in the pack."""
-    told = re.findall(r"\b(\d+) alerts\b", (ROOT / page).read_text())
-    assert set(told) == {str(len(promql.alerts()))}
-
-
-def test_images_are_tagged_with_the_version_of_the_package() -> None:
-    """What is built and run by hand is what the manifests of Kubernetes name."""
-    tags = re.findall(r"\bcelery-sentinel:(\d[\w.]*\d)", (DOCS / "deploy.md").read_text())
-    assert set(tags) == {test_kubernetes.version()}
 
 
 def test_the_picture_is_small() -> None:
