@@ -209,6 +209,20 @@ def test_a_further_fleet_brings_no_second_copy_of_rules(tmp_path: pathlib.Path) 
     assert spaces == {named} != {NAMESPACE}
 
 
+def test_runbooks_ask_for_what_there_is() -> None:
+    """Commands at night find our pods: by namespace and label, or by the name of the first."""
+    pages = sorted((kustomize.ROOT / "docs" / "runbooks").glob("*.md"))
+    lines = [line for page in pages for line in page.read_text().splitlines()]
+    ours = [line for line in lines if line.startswith("kubectl") and "celery-sentinel" in line]
+    [stateful_set] = of_kind("plain", "StatefulSet")
+    [(key, value)] = stateful_set["spec"]["selector"]["matchLabels"].items()
+    namespace, name = (stateful_set["metadata"][each] for each in ("namespace", "name"))
+    assert len(ours) > 5
+    for line in ours:
+        assert line.startswith(f"kubectl -n {namespace} "), line
+        assert f" --selector {key}={value}" in line or f" exec {name}-0 -- " in line, line
+
+
 def test_no_secret_is_built() -> None:
     """Secrets are named and never made here."""
     assert all(of_kind(overlay, "Secret") == [] for overlay in OVERLAYS)
