@@ -31,7 +31,7 @@ FLAGS = {
     *("--broker-url", "--broker-transport-option", "--broker-ssl-option", "--accept-content"),
     *("--retry-interval", "--host", "--port", "--buckets", "--log-level", "--worker-timeout"),
     *("--purge-offline-worker-metrics", "--generic-hostname-task-sent-metric", "--queues"),
-    *("--metric-prefix", "--static-label", "-Q"),
+    *("--metric-prefix", "--static-label", "-Q", "--queue-wait-buckets"),
 }
 # Alerts of its mixin.
 ALERTS = {"CeleryTaskHighFailRate", "CeleryHighQueueLength", "CeleryWorkerDown"}
