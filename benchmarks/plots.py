@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.growth import Curve
 
 _INCHES = (6.4, 4.0)
+_HEADROOM = 1.15  # above the highest point, which would stand on the frame
 
 
 def draw(
@@ -38,11 +39,11 @@ def draw(
         axes.plot(*zip(*curve, strict=True), marker="o", label=label)
     axes.set_xscale("log")
     if flat:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, _HEADROOM * max(cost for curve in curves.values() for _, cost in curve))
     else:
         axes.set_yscale("log")
     axes.set(title=title, xlabel=sizes, ylabel=costs)
     axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend()
+    axes.legend(loc="lower left" if flat else "upper left")
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)
