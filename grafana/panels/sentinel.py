@@ -129,9 +129,8 @@ def unknowns() -> timeseries.Panel:
     return charts.lines(
         "What had to be guessed",
         "Events of tasks unknown before, messages that strict decoding refuses, waits that came "
-        "out negative. A burst after a start or a break is usual, and some waits of idle workers, "
-        "which begin before the sender notes that it sent. As many as there are tasks: clocks "
-        "differ, see Clock skew. Salvaged without an end: a producer speaks oddly.",
+        "out negative. A burst after a start or a break is usual. A steady rate: of waits, clocks "
+        "that differ, see Clock skew; of what was salvaged, a producer that speaks oddly.",
         asked,
         unit="cps",
     )
