@@ -14,7 +14,7 @@ _SECONDS = ((86400.0, " days"), (3600.0, " hours"), (60.0, " mins"), (1.0, " s")
 _SCALES = {"short": _SHORT, "bytes": _BYTES}
 _RATES = {"cps": "c/s", "cpm": "c/m"}
 _MILLI = 1e-3
-_MANY, _SOME = 100, 10  # from which on no, or one digit behind the point is enough
+_MANY, _SOME, _FEW = 100, 10, 0.1  # from which on no, one, two digits behind the point are enough
 
 
 def base(unit: str) -> int:
@@ -52,7 +52,8 @@ def _scaled(value: float, scales: Sequence[tuple[float, str]], decimals: int | N
 
 def _digits(value: float, decimals: int | None) -> str:
     if decimals is None:
-        decimals = 0 if abs(value) >= _MANY else 1 if abs(value) >= _SOME else 2
+        size = abs(value)
+        decimals = 0 if size >= _MANY else 1 if size >= _SOME else 2 if size >= _FEW else 4
         written = f"{value:.{decimals}f}"
         return written.rstrip("0").rstrip(".") if "." in written else written
     return f"{value:.{decimals}f}"

@@ -26,6 +26,7 @@ PICTURES = pathlib.Path(__file__).parents[3] / "docs" / "images"
         (1120, "short", "1.12 K"),
         (60e6, "bytes", "57.2 MiB"),
         (15.43, "cps", "15.4 c/s"),
+        (0.005, "cps", "0.005 c/s"),
         (3, "none", "3"),
         (math.nan, "s", "NaN"),
     ],
