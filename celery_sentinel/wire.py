@@ -76,9 +76,12 @@ class Decoder:
         except _REFUSALS:
             self._salvage_envelope(data, out)
             return True
-        if found.__class__ is list:
-            return self._add(found, out)
-        out.append(found)
+        if found.__class__ is not list:
+            out.append(found)
+            return False
+        if not 0 < len(found) <= MAX_BATCH:
+            return self._refuse(found)
+        out += found
         return False
 
     def body(
@@ -101,15 +104,15 @@ class Decoder:
         except _REFUSALS:
             self._salvage(data, compression, out)
             return True
-        if found.__class__ is list:
-            return self._add(found, out)
-        out.append(found)
+        if found.__class__ is not list:
+            out.append(found)
+            return False
+        if not 0 < len(found) <= MAX_BATCH:
+            return self._refuse(found)
+        out += found
         return False
 
-    def _add(self, found: list[events.Event], out: list[events.Event]) -> bool:
-        if 0 < len(found) <= MAX_BATCH:
-            out.extend(found)
-            return False
+    def _refuse(self, found: list[events.Event]) -> bool:
         self.rejected["oversized" if found else "empty"] += 1
         return True
 

@@ -45,7 +45,8 @@ class RedisStream:
         for address in self._nodes.addresses:
             redis_url.event_channels(config, address)  # a prefix that cannot be is told at once
         self._config = config
-        self._decode = decoder.envelope
+        self._decode = self._decode_new if self._nodes.master else decoder.envelope
+        self._decode_any = decoder.envelope
         self._rejected = decoder.rejected
         self._connection: redis.connection.AbstractConnection | None = None
         self._inlet: inlet.Inlet | None = None
@@ -55,9 +56,7 @@ class RedisStream:
         self._pinged_at: float | None = None
         self._more = False  # the last read left replies that have arrived
         self._pending = 0  # bytes fed since the last reply that was whole
-        self._repeats: OrderedDict[int, None] | None = None
-        if self._nodes.master:
-            self._repeats = OrderedDict()
+        self._repeats: OrderedDict[int, None] = OrderedDict()
 
     def connect(self) -> None:
         """Connect to the first address that answers, or to Sentinel's master, and subscribe."""
@@ -133,7 +132,7 @@ class RedisStream:
         self._parse(data, found)
         return found
 
-    def _parse(self, data: bytes, found: list[events.Event]) -> None:
+    def _parse(self, data: bytes | memoryview, found: list[events.Event]) -> None:
         try:
             self._feed(data, found)
         except (hiredis.ProtocolError, MemoryError, *_NO_MESSAGE) as error:
@@ -142,7 +141,7 @@ class RedisStream:
             self._rejected["oversized"] += 1
             self._failure = errors.BrokerError(f"a message of more than {LONGEST_REPLY} bytes")
 
-    def _feed(self, data: bytes, found: list[events.Event]) -> None:
+    def _feed(self, data: bytes | memoryview, found: list[events.Event]) -> None:
         """Give hiredis all of ``data``, slice by slice; after a message that grew, the rest."""
         if not data:
             self._drain(found)  # what was left last time
@@ -157,42 +156,35 @@ class RedisStream:
 
     def _drain(self, found: list[events.Event]) -> None:
         """Decode the messages that have arrived whole, up to one that may have grown."""
-        gets, decode, repeats = self._reader.gets, self._decode, self._repeats
+        gets, decode = self._reader.gets, self._decode
         self._more = False
-        reply = gets()
-        if reply is not False:
+        while (reply := gets()) is not False:
             self._pending = 0
-        while reply is not False:
-            if repeats is not None:
-                self._take(reply, found)
-            elif reply.__class__ is list and reply[0] in _MESSAGES and decode(reply[-1], found):
+            if reply.__class__ is list and reply[0] in _MESSAGES and decode(reply[-1], found):
                 self._more = True
-            if self._more:
                 return
-            reply = gets()
 
     def _take(self, reply: Any, found: list[events.Event]) -> bool:
         """Decode a reply if it is a message, new to us; tell whether it is one."""
         if reply.__class__ is not list or reply[0] not in _MESSAGES:
             return False
-        if self._repeats is None or self._is_new(reply[-1], self._repeats):
-            self._more = self._decode(reply[-1], found)
+        self._more = self._decode(reply[-1], found)
         return True
 
-    @staticmethod
-    def _is_new(payload: bytes, repeats: OrderedDict[int, None]) -> bool:
-        """Tell whether a message has not just come on kombu's other Sentinel channel.
+    def _decode_new(self, payload: bytes, found: list[events.Event]) -> bool:
+        """Decode a message unless it has just come on kombu's other Sentinel channel.
 
         With ``sentinel_fanout_compat`` kombu publishes each message twice; both carry one
         delivery tag, so they are the same to the byte, and two others never are.
         """
+        repeats = self._repeats
         seen = hash(payload)  # 64 bits with a secret of this process; payloads may be long
         if seen in repeats:
             return False
         repeats[seen] = None
         if len(repeats) > REPEATS_REMEMBERED:
             repeats.popitem(last=False)
-        return True
+        return self._decode_any(payload, found)
 
     def _check_alive(self, line: inlet.Inlet) -> None:
         """Ask a quiet server whether it is there; a half-open connection never answers."""

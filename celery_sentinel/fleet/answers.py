@@ -141,8 +141,8 @@ class Answers:
         record = self._records.by_id.get(task.task_id)
         if record is None:
             series = self._tracker.series_of_active(task, worker)
-            record = self._records.insert(task.task_id, series, worker, STARTED, now)
-            if record is None:
+            record = records.TaskRecord(series, worker, STARTED, now)
+            if not self._records.insert(task.task_id, record):
                 return
         elif record.state != STARTED or record.worker is not worker:
             if record.seen > asked_at - MARGIN:

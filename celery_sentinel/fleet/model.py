@@ -9,6 +9,7 @@ from celery_sentinel.fleet import (
     answers,
     backlog,
     closing,
+    kinds,
     labels,
     lock,
     losses,
@@ -31,16 +32,6 @@ if TYPE_CHECKING:
 STALL = 5.0  # seconds between two calls after which it is we who were asleep
 
 
-class _Kind:
-    """One type of event: what applies it and how many there were."""
-
-    __slots__ = ("apply", "count")
-
-    def __init__(self, apply: Callable[[events.Event], None]) -> None:
-        self.apply = apply
-        self.count = 0
-
-
 class Fleet:
     """Tasks, workers and queues as events and polls tell them.
 
@@ -50,7 +41,6 @@ class Fleet:
 
     def __init__(self, config: schema.Config) -> None:
         self.lock = lock.TurnstileLock()
-        self.unknown_types = 0
         self.failures = 0  # events whose application failed: a defect of ours
         self.last_failure: Exception | None = None
         self.last_event_at: float | None = None
@@ -85,7 +75,7 @@ class Fleet:
         self._forget_queues_after = float(config.queues.forget_after)
         self._wall = 0.0
         self._last_tick: float | None = None
-        self._kinds = {name: _Kind(handler) for name, handler in self._handlers().items()}
+        self._kinds = kinds.Kinds(self._handlers())
 
     def _answers(self, config: schema.Config, audit: losses.Losses) -> answers.Answers:
         return answers.Answers(
@@ -108,16 +98,20 @@ class Fleet:
     @property
     def event_counts(self) -> dict[str, int]:
         """How many events of each type were applied."""
-        return {name: kind.count for name, kind in self._kinds.items()}
+        return self._kinds.counts
 
-    def load_event_counts(self, counts: Mapping[str, int]) -> None:
+    @property
+    def unknown_types(self) -> int:
+        """How many events were of a type that is none of Celery's."""
+        return self._kinds.unknown.count
+
+    def load_event_counts(self, counts: Mapping[str, int], unknown_types: int) -> None:
         """Take over how many events there were of each type before a restart."""
-        for name, kind in self._kinds.items():
-            kind.count = counts.get(name, 0)
+        self._kinds.load(counts, unknown_types)
 
     def apply(self, batch: Sequence[events.Event], now: float, wall: float) -> None:
         """Apply events received at monotonic ``now`` and epoch ``wall``. Takes the lock."""
-        kinds = self._kinds
+        known = self._kinds
         with self.lock:
             self.tracker.now = now
             self._wall = wall
@@ -125,10 +119,7 @@ class Fleet:
             while True:
                 try:
                     for event in remaining:
-                        kind = kinds.get(event.type)
-                        if kind is None:
-                            self.unknown_types += 1
-                            continue
+                        kind = known[event.type]
                         kind.count += 1
                         kind.apply(event)
                     break

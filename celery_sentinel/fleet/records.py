@@ -63,18 +63,17 @@ class RecordTable:
         self.malformed = 0
         self._sweep: Iterator[str] = iter(())
 
-    def insert(
-        self, uuid: str, series: TaskSeries, worker: Worker | None, state: int, now: float
-    ) -> TaskRecord | None:
-        """Begin to follow a task; None, and counted, if its id cannot be a key."""
-        if not uuid or len(uuid) > (MAX_ID_LENGTH if uuid.isascii() else MAX_FOREIGN_ID_LENGTH):
+    def insert(self, uuid: str, record: TaskRecord) -> bool:
+        """Begin to follow a task; False, and counted, if its id cannot be a key."""
+        if not 0 < len(uuid) <= MAX_FOREIGN_ID_LENGTH and not _is_long_id(uuid):
             self.malformed += 1
-            return None
-        if len(self.by_id) >= self.limit:
+            return False
+        records = self.by_id
+        if len(records) >= self.limit:
             self._make_room()
-        record = self.by_id[uuid] = TaskRecord(series, worker, state, now)
-        series.in_flight[state] += 1
-        return record
+        records[uuid] = record
+        record.series.in_flight[record.state] += 1
+        return True
 
     def leave(self, uuid: str, record: TaskRecord, state: int, now: float) -> None:
         """Move a record to a state in which it does not run."""
@@ -135,3 +134,7 @@ class RecordTable:
         self.close(uuid, record, record.seen)
         del self.by_id[uuid]
         self.evictions[reason] += 1
+
+
+def _is_long_id(uuid: str) -> bool:
+    return MAX_FOREIGN_ID_LENGTH < len(uuid) <= MAX_ID_LENGTH and uuid.isascii()

@@ -24,10 +24,11 @@ LONGEST = 1e9
 class Histogram:
     """Bucket counts of durations in seconds; the last bucket is +Inf."""
 
-    __slots__ = ("bounds", "counts", "sum")
+    __slots__ = ("bounds", "counts", "least", "sum")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
+        self.least = bounds[0]
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
@@ -37,7 +38,7 @@ class TaskSeries:
 
     Plain integers, since the event path adds to them; one writer. A histogram is None where
     the configuration has turned it off. ``in_flight`` counts records by state; its last place,
-    CLOSED, is not kept.
+    CLOSED, is not kept. A ``vague`` one is left once a task-received says more of its task.
     """
 
     __slots__ = (
@@ -75,10 +76,11 @@ class TaskSeries:
         runtime: tuple[float, ...],
         queue_wait: tuple[float, ...],
         prefetch_wait: Histogram | None,
+        vague: bool,
     ) -> None:
         self.labels = values
         self.name, self.queue_name = values[0], values[1]
-        self.vague = labels.UNKNOWN in values[:2]
+        self.vague = vague
         self.sent = self.received = self.started = self.succeeded = 0
         self.redelivered = self.cancelled = 0
         self.received_at = 0.0  # monotonic
@@ -196,6 +198,7 @@ class SeriesTable:
                 runtime=rule.runtime,
                 queue_wait=rule.queue_wait,
                 prefetch_wait=self.prefetch_wait(values[1]),
+                vague=self.by_hostname or labels.UNKNOWN in values,
             )
         return series
 

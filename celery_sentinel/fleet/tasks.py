@@ -6,6 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from celery_sentinel.fleet import disorder, places, waits
+from celery_sentinel.fleet.records import TaskRecord
 from celery_sentinel.fleet.series import (
     AWAITED,
     CLOSED,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from celery_sentinel import events, readings
     from celery_sentinel.fleet import exceptions, queues, records, workers
-    from celery_sentinel.fleet.records import TaskRecord
     from celery_sentinel.fleet.worker import Worker
 
 
@@ -45,7 +45,6 @@ class Tracker:
         self.series = series
         self.classifier = classifier
         self.now = 0.0
-        self._workers = worker_table
         self._worker = worker_table.by_hostname
         self._records = record_table
         self._by_id = record_table.by_id
@@ -91,67 +90,65 @@ class Tracker:
         series = self._sent_series.get((event.name, event.queue))
         if series is None:
             series = self._places.sent(event)
-        record = self._by_id.get(event.uuid)
+        uuid, at = event.uuid, event.timestamp
+        record = self._by_id.get(uuid)
         if record is None:
-            record = self._records.insert(event.uuid, series, None, SENT, self.now)
-            if record is None:
+            eta = None if event.eta is None else waits.parse_eta(event.eta)
+            record = TaskRecord(series, None, SENT, self.now, event.retries, 0, at, eta)
+            if not self._records.insert(uuid, record):
                 return
-            record.sent = event.timestamp
-            record.retries = event.retries
-            if event.eta is not None:
-                record.eta = waits.parse_eta(event.eta)
         else:
             self._disorder.sent(record, series, event, self.now)
         series.sent += 1
-        series.last_sent = event.timestamp
+        series.last_sent = at
 
     def received(self, event: events.Event) -> None:
         """Apply ``task-received``: a first attempt, a retry, or an attempt delivered again."""
-        worker = self._worker.get(event.hostname) or self._workers.find(event.hostname)
-        worker.task_heard = self.now
+        now, worker = self.now, self._worker[event.hostname]
+        worker.task_heard = now
         record = self._by_id.get(event.uuid)
         if record is None:
             series = self._places.received(event, worker)
-            record = self._records.insert(event.uuid, series, worker, RECEIVED, self.now)
-            if record is None:
+            record = TaskRecord(series, worker, RECEIVED, now)
+            if not self._records.insert(event.uuid, record):
                 return
         else:
             series = record.series
-            if series.vague or self.series.by_hostname:
+            if series.vague:
                 series = self._places.move(record, event, worker)
             state = record.state
             if (state != SENT or record.received is not None) and not self._disorder.begins(
                 record, event, worker
             ):
                 series.received += 1
-                series.received_at = self.now
+                series.received_at = now
                 return
             in_flight = series.in_flight
             in_flight[state] -= 1
             in_flight[RECEIVED] += 1
             record.state = RECEIVED
             record.worker = worker
-            record.seen = self.now
+            record.seen = now
         series.received += 1
-        series.received_at = self.now
+        series.received_at = now
         record.received = event.timestamp
-        record.retries = event.retries
+        if event.retries != record.retries:
+            record.retries = event.retries
         if event.eta is not None:
             record.eta = waits.parse_eta(event.eta)
 
     def started(self, event: events.Event) -> None:
         """Apply ``task-started``; observes how long the task waited."""
-        worker = self._worker.get(event.hostname) or self._workers.find(event.hostname)
-        worker.task_heard = self.now
+        now, worker = self.now, self._worker[event.hostname]
+        worker.task_heard = now
         starts = worker.starts.get(event.pid)
         if starts is not None:
             starts.append(event.clock)
         uuid = event.uuid
         record = self._by_id.get(uuid)
         if record is None:
-            series = self._places.orphan(event, worker)
-            record = self._records.insert(uuid, series, worker, RECEIVED, self.now)
-            if record is None:
+            record = TaskRecord(self._places.orphan(event, worker), worker, RECEIVED, now)
+            if not self._records.insert(uuid, record):
                 return
         series = record.series
         series.started += 1
@@ -163,41 +160,39 @@ class Tracker:
             in_flight[state] -= 1
             in_flight[STARTED] += 1
             record.state = STARTED
-            record.seen = self.now
-            record.worker = worker
+            record.seen = now
+            if record.worker is not worker:
+                record.worker = worker
             worker.running[uuid] = record
         elif record.started is not None and not record.polled:
             return
-        record.polled = False
-        record.started = at = event.timestamp
-        eta = record.eta
-        if record.sent is not None:
-            if series.queue_wait is not None:
-                self._waits.observe(series.queue_wait, at, record.sent, eta)
-            record.sent = self._announced.pop(uuid, None) if self._announced else None
-        if record.received is not None and series.prefetch_wait is not None:
-            self._waits.observe(series.prefetch_wait, at, record.received, eta)
-        record.eta = None
+        if record.polled:
+            record.polled = False
+        record.started, sent = event.timestamp, record.sent
+        self._waits.ended(record, series, event.timestamp)
+        if self._announced and sent is not None:
+            record.sent = self._announced.pop(uuid, None)
 
     def succeeded(self, event: events.Event) -> None:
         """Apply ``task-succeeded``; its ``runtime`` may be null and is then not observed."""
-        worker = self._worker.get(event.hostname) or self._workers.find(event.hostname)
-        worker.task_heard = self.now
+        now, worker = self.now, self._worker[event.hostname]
+        worker.task_heard = now
         record = self._by_id.get(event.uuid)
-        series = self._places.orphan(event, worker) if record is None else record.series
+        if record is None:
+            series = self._places.orphan(event, worker)
+        else:
+            series = record.series
+            self._records.close(event.uuid, record, now)
         series.succeeded += 1
         series.last_succeeded = event.timestamp
-        if record is not None:
-            self._records.close(event.uuid, record, self.now)
-        runtime = event.runtime
-        histogram = series.runtime_succeeded
-        if runtime is not None and histogram is not None and 0 <= runtime < LONGEST:
+        runtime, histogram = event.runtime, series.runtime_succeeded
+        if runtime is not None and histogram is not None and 0.0 <= runtime < LONGEST:
             histogram.counts[bisect_left(histogram.bounds, runtime)] += 1
             histogram.sum += runtime
 
     def failed(self, event: events.Event) -> None:
         """Apply ``task-failed``; the run time is from its start to this event."""
-        worker = self._worker.get(event.hostname) or self._workers.find(event.hostname)
+        worker = self._worker[event.hostname]
         worker.task_heard = self.now
         exception, category = self.classifier.classify(event.exception, event.traceback)
         record = self._by_id.get(event.uuid)
@@ -264,7 +259,7 @@ class Tracker:
         return self._places.active(task, worker)
 
     def _ending(self, event: events.Event) -> tuple[TaskRecord | None, TaskSeries]:
-        worker = self._worker.get(event.hostname) or self._workers.find(event.hostname)
+        worker = self._worker[event.hostname]
         worker.task_heard = self.now
         record = self._by_id.get(event.uuid)
         if record is None:

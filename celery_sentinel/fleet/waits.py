@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from celery_sentinel.fleet.series import LONGEST
 
 if TYPE_CHECKING:
-    from celery_sentinel.fleet.series import Histogram
+    from celery_sentinel.fleet.records import TaskRecord
+    from celery_sentinel.fleet.series import Histogram, TaskSeries
 
 # Producers write ``task-sent`` after the message: on an idle fleet with one clock one task of
 # twenty has started by then, some ms before. It is less than the finest default bucket.
@@ -38,6 +39,30 @@ class Waits:
     def __init__(self) -> None:
         self.clamped = 0
 
+    def ended(self, record: TaskRecord, series: TaskSeries, at: float) -> None:
+        """Observe, once each, how long a task that starts ``at`` waited in queue and worker."""
+        eta, sent, received = record.eta, record.sent, record.received
+        if sent is not None:
+            histogram = series.queue_wait
+            if histogram is not None:
+                wait = at - sent
+                if eta is None and 0.0 <= wait <= histogram.least:  # most tasks hardly wait
+                    histogram.counts[0] += 1
+                    histogram.sum += wait
+                else:
+                    self.observe(histogram, at, sent, eta)
+            record.sent = None
+        histogram = series.prefetch_wait
+        if received is not None and histogram is not None:
+            wait = at - received
+            if eta is None and 0.0 <= wait <= histogram.least:
+                histogram.counts[0] += 1
+                histogram.sum += wait
+            else:
+                self.observe(histogram, at, received, eta)
+        if eta is not None:
+            record.eta = None
+
     def observe(self, histogram: Histogram, until: float, since: float, eta: float | None) -> None:
         """Observe the wait ``until`` a moment ``since`` another, or since the eta if later.
 
@@ -46,7 +71,7 @@ class Waits:
         if eta is not None and eta > since:
             since = eta
         wait = until - since
-        if wait < 0:
+        if wait < 0.0:
             if wait < -LONGEST:
                 return
             self.clamped += wait < -NOISE

@@ -20,6 +20,19 @@ PROOF = 0.4  # of its patience; the broker must have been there for so long of a
 RETURN_PATIENCE = 60.0  # seconds; a worker waits up to half a minute between two attempts
 
 
+class _Workers(dict[str, Worker]):
+    """Workers by node name; to look up one that is not there makes it."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[str], Worker]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, hostname: str) -> Worker:
+        return self._make(hostname)
+
+
 class WorkerTable:
     """Every worker heard of, at most ``limit``; the ones over it share one nameless record.
 
@@ -40,7 +53,7 @@ class WorkerTable:
         self.forget_after = forget_after
         self.overflow = 0
         self.lost = 0
-        self.by_hostname: dict[str, Worker] = {}
+        self.by_hostname = _Workers(self._make)
         self._losses = audit
         self._processes = processes.Processes(audit, on_end=self._ended)
         self._on_lost = on_lost
@@ -55,7 +68,7 @@ class WorkerTable:
 
     def find(self, hostname: str) -> Worker:
         """Return the worker of that node name, made at its first mention."""
-        return self.by_hostname.get(hostname) or self._make(hostname)
+        return self.by_hostname[hostname]
 
     def _make(self, hostname: str) -> Worker:
         hostname = labels.clean(hostname)

@@ -187,8 +187,7 @@ class Restoration:
     def _tables(self, head: document.Head) -> None:
         """Set the counts last: on the way here some have grown."""
         fleet, overflow = self._fleet, head.labels.overflow
-        fleet.load_event_counts(head.events)
-        fleet.unknown_types = head.unknown_types
+        fleet.load_event_counts(head.events, head.unknown_types)
         fleet.failures = head.failures
         fleet.last_event_at = head.last_event_at
         fleet.tracker.load(head.orphans, head.clamped_waits)
