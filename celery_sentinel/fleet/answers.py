@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import labels
+from celery_sentinel.fleet import labels, records
 from celery_sentinel.fleet.series import CLOSED, STARTED
 from celery_sentinel.fleet.worker import State
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from celery_sentinel import readings
-    from celery_sentinel.fleet import losses, queues, records, tasks, workers
+    from celery_sentinel.fleet import losses, queues, tasks, workers
     from celery_sentinel.fleet.worker import Worker
 
 INTERVALS_KEPT = 3
