@@ -132,7 +132,7 @@ class RedisStream:
         self._parse(data, found)
         return found
 
-    def _parse(self, data: bytes | memoryview, found: list[events.Event]) -> None:
+    def _parse(self, data: bytes, found: list[events.Event]) -> None:
         try:
             self._feed(data, found)
         except (hiredis.ProtocolError, MemoryError, *_NO_MESSAGE) as error:
@@ -141,7 +141,7 @@ class RedisStream:
             self._rejected["oversized"] += 1
             self._failure = errors.BrokerError(f"a message of more than {LONGEST_REPLY} bytes")
 
-    def _feed(self, data: bytes | memoryview, found: list[events.Event]) -> None:
+    def _feed(self, data: bytes, found: list[events.Event]) -> None:
         """Give hiredis all of ``data``, slice by slice; after a message that grew, the rest."""
         if not data:
             self._drain(found)  # what was left last time
