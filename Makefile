@@ -7,7 +7,7 @@
 
 PROMETHEUS ?= http://localhost:9090# which the pictures of the dashboards are drawn from
 PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.12, python3.13
-PYTEST_ARGS ?= --numprocesses 5 --dist loadgroup --durations 12
+PYTEST_ARGS ?= --numprocesses 6 --dist loadgroup --durations 12
 FUZZ_SECONDS ?= 600
 SOAK_MINUTES ?= 2# on each broker; the two run side by side
 BENCH_ARGS ?=# parts to run, such as scrape; --help lists them

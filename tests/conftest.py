@@ -40,18 +40,21 @@ IMMEDIATE = "metrics: {zero_born_hold: 0s}\n"
 # First, so that the groups are there when xdist reads them.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests on RabbitMQ together, by halves: two xdist workers boot it, once each.
+    """Keep the tests on RabbitMQ together, by thirds: three xdist workers boot it, once each.
 
-    Tests in another group, those of tests/soak, start a node of their own.
+    Tests in another group, and those with ``own_broker``, start a node of their own. The soak's,
+    the longest, come first, so that none of them is what all others wait for at the end.
     """
+    items.sort(key=lambda item: "soak" not in item.path.parts)
     for item in items:
-        if item.get_closest_marker("xdist_group"):
+        fixtures = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("xdist_group") or "own_broker" in fixtures:
             continue
         chosen = getattr(item, "callspec", None)
         broker_chosen = chosen is not None and "rabbitmq" in chosen.params.values()
-        if broker_chosen or "rabbitmq_node" in getattr(item, "fixturenames", ()):
-            half = zlib.crc32(item.path.name.encode()) >> 4 & 1  # a bit that halves them
-            item.add_marker(pytest.mark.xdist_group(f"rabbitmq-{half}"))
+        if broker_chosen or "rabbitmq_node" in fixtures:
+            third = (zlib.crc32(item.path.name.encode()) >> 12) % 3  # bits that part them evenly
+            item.add_marker(pytest.mark.xdist_group(f"rabbitmq-{third}"))
 
 
 @pytest.fixture

@@ -26,8 +26,6 @@ _MOST_GROWTH_KIB = 3 * 1024
 _LEAST_SECONDS = 75.0  # in which it may grow by so much; in less it may by less
 
 
-# One after the other: side by side they would take too much of a machine of two cores.
-@pytest.mark.xdist_group("soak")
 @pytest.mark.timeout(MINUTES * 60 + _GRACE_SECONDS)
 def test_counts_stay_true_and_nothing_grows(
     own_broker: server.Broker,
