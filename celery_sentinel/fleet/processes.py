@@ -99,7 +99,7 @@ class Processes:
         known = worker.processed is not None
         worker.processed = (worker.processed or 0) + processed - before
         worker.processed_by_pid[worker.pid] = processed
-        if worker.task_heard > worker.task_heard_at_progress:
+        if worker.task_heard:
             worker.events_enabled = True
             worker.unexplained_progress = False
         elif worker.unexplained_progress:
@@ -108,4 +108,4 @@ class Processes:
                 worker.events_enabled = False
         elif known and processed > before and worker.progress_at > resubscribed_at:
             worker.unexplained_progress = True  # its events may be right behind this heartbeat
-        worker.task_heard_at_progress = worker.task_heard
+        worker.task_heard = 0.0  # not a time to compare with: what comes next may be as old

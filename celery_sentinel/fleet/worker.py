@@ -70,7 +70,6 @@ class Worker:
         "sw_sys",
         "sw_ver",
         "task_heard",
-        "task_heard_at_progress",
         "unanswered",
         "unexplained_progress",
         "wedged",
@@ -82,8 +81,7 @@ class Worker:
         self.state = State.UNHEARD
         self.pid: int | None = None
         self.heard = 0.0  # monotonic: its last worker event
-        self.task_heard = 0.0  # monotonic: its last task event
-        self.task_heard_at_progress = 0.0
+        self.task_heard = 0.0  # monotonic: its last task event since its last heartbeat
         self.heartbeat_at: float | None = None  # epoch, our clock
         self.announced_at: float | None = None  # epoch, its clock: last worker-online
         self.offline_at: float | None = None  # epoch, its clock: last worker-offline

@@ -76,7 +76,6 @@ class Worker(msgspec.Struct, omit_defaults=True, kw_only=True):
     pid: int | None = None
     heard: float = 0.0
     task_heard: float = 0.0
-    task_heard_at_progress: float = 0.0
     idle_at: float | None = None
     answered_at: float | None = None
     heartbeat_at: float | None = None

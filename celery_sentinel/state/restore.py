@@ -23,7 +23,6 @@ _MONOTONIC = (
     "heard",
     "progress_at",
     "task_heard",
-    "task_heard_at_progress",
     "idle_at",
     "answered_at",
 )

@@ -129,3 +129,21 @@ def test_given_a_heartbeat_then_its_time_is_ours(play: Stage) -> None:
     play.jump(7)
     play.beat(at=-3600)
     assert play.value(catalogue.WORKER_LAST_HEARTBEAT, WORKER) == 1_700_000_007.0
+
+
+def test_given_events_of_the_same_moment_as_a_heartbeat_then_they_explain_the_next(
+    play: Stage,
+) -> None:
+    """What was read at once has one time; the events behind the heartbeat count for the next."""
+    play.beat(processed=0)
+    for uuid in ("1", "2"):
+        play.jump(2)
+        play.received(uuid)
+        play.started(uuid)
+        play.beat(processed=2 * int(uuid) - 1)
+        play.received(f"{uuid}b")
+        play.started(f"{uuid}b")
+    play.jump(2)
+    play.beat(processed=4)
+    assert enabled(play) == 1
+    assert not play.worker().unexplained_progress
