@@ -58,6 +58,11 @@ class Fleet:
         """The node names of the workers that run."""
         return {one.hostname for one in self.by_name.values() if one.running}
 
+    @property
+    def fallen(self) -> list[str]:
+        """Those of the crew that have ended by themselves; whoever kills one brings it back."""
+        return [name for name in CREW if not self.by_name[name].running]
+
     def truth(self) -> collections.Counter[str]:
         """Return how many tasks came to which outcome, over all workers."""
         added: collections.Counter[str] = collections.Counter()

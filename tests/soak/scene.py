@@ -39,6 +39,20 @@ class Scene(NamedTuple):
         """Wait until we are subscribed, and exactly the workers that run are up."""
         self.wait_up(dict.fromkeys(self.workers.living, 1.0))
 
+    def revive(self) -> set[str]:
+        """Start again whoever fell of the crew, until all are up; return their names."""
+        fallen: set[str] = set()
+
+        def all_up(samples: daemon.Samples) -> bool:
+            for name in self.workers.fallen:
+                self.workers.by_name[name].start()
+                fallen.add(name)
+            wanted = dict.fromkeys(self.workers.living, 1.0)
+            return up(samples) == wanted and bool(daemon.total(samples, "celery_broker_up"))
+
+        self.watching.wait(all_up, _UP_SECONDS, "the crew is up, all of it")
+        return fallen
+
     def wait_up(self, wanted: dict[str, float], witness: daemon.Daemon | None = None) -> None:
         """Wait until ``celery_worker_up`` is ``wanted``, by node name; in ``witness`` as well."""
         self.watching.wait(

@@ -38,9 +38,10 @@ def test_counts_stay_true_and_nothing_grows(
     disturbances.calm(scene)
     before = scene.watching.held()
 
-    kills, warm = 0, begun + _WARM_SECONDS
+    kills, falls, warm = 0, 0, begun + _WARM_SECONDS
     for number, disturbance in enumerate(disturbances.in_turn(scene)):
         kills += disturbance.kills
+        falls += disturbance.falls
         report.say(time.monotonic() - begun, disturbance.name, scene.books)
         scene.watching.check()
         if number < disturbances.KINDS:  # a part that is used for the first time takes memory
@@ -51,7 +52,7 @@ def test_counts_stay_true_and_nothing_grows(
 
     scene.wait_nothing_runs()
     samples = scene.watching.latest
-    assert daemon.total(samples, "celery_worker_lost_total") == kills
+    assert kills <= (daemon.total(samples, "celery_worker_lost_total") or 0) <= kills + falls
     assert not daemon.total(samples, "celery_sentinel_caught_failures_total")
     assert not daemon.total(samples, "celery_sentinel_events_rejected_total")
     assert not prom_tool.complaints(sentinel.get("/metrics").content)
