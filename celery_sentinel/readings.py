@@ -54,14 +54,16 @@ class ActiveTask(msgspec.Struct, frozen=True, kw_only=True):
 class WorkerReading(msgspec.Struct, frozen=True, kw_only=True):
     """What one worker answered; a question it left open is None.
 
-    ``started`` is how many tasks of each name the process had started when its Lamport clock
-    stood at ``clock``.
+    ``concurrency`` is how many tasks it can run at once when its pool is as large as it may become,
+    ``pool_size`` how many as it is now. ``started`` is how many tasks of each name the process had
+    started when its Lamport clock stood at ``clock``.
     """
 
     hostname: str
     pid: int | None = None
     pool: str | None = None
     concurrency: int | None = None
+    pool_size: int | None = None
     prefetch_count: int | None = None
     max_rss_bytes: int | None = None
     queues: tuple[str, ...] | None = None

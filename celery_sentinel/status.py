@@ -31,7 +31,8 @@ class ResultBackendStatus(msgspec.Struct, frozen=True, kw_only=True):
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One worker; ``state`` is up, lost or unheard; None is unknown.
 
-    ``wedged`` says in a few words why it seems to be stuck, None while it does not.
+    ``wedged`` says in a few words why it seems to be stuck, None while it does not. It can run
+    ``concurrency`` tasks at once, at most, and ``pool_size`` as its pool is now.
     """
 
     hostname: str
@@ -48,6 +49,7 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     wedged: str | None = None
     pool: str | None = None
     concurrency: int | None = None
+    pool_size: int | None = None
     tasks_reserved: int | None = None
     tasks_scheduled: int | None = None
     queues: tuple[str, ...] | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from celery_sentinel import readings
+from celery_sentinel.brokers import pools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,11 +19,6 @@ LONGEST_LOOSE = 4 * 1024 * 1024  # bytes of one that takes the slow way, which c
 MOST_ACTIVE = 10_000  # tasks one worker may run at once
 
 
-class _Pool(msgspec.Struct):
-    implementation: str | None = None
-    max_concurrency: int | None = msgspec.field(name="max-concurrency", default=None)
-
-
 class _Usage(msgspec.Struct):
     maxrss: int | None = None  # kilobytes on Linux
 
@@ -30,8 +26,9 @@ class _Usage(msgspec.Struct):
 class _Stats(msgspec.Struct):
     pid: int | None = None
     prefetch_count: int | None = None
-    pool: _Pool | None = None
-    rusage: _Usage | None = None
+    pool: pools.Pool | None = None
+    autoscaler: pools.Autoscaler | str | None = None
+    rusage: _Usage | str | None = None  # Windows has none and says so in words
     clock: int | str | None = None
     total: dict[str, int] | None = None
 
@@ -149,14 +146,17 @@ def _decode(question: str, decoder: Any, raw: bytes) -> dict[str, Any]:
 
 def _reading(hostname: str, parts: dict[str, Any], answers: int) -> readings.WorkerReading:
     stats = parts.get("stats") or _Stats()
-    pool = stats.pool or _Pool()
+    pool = stats.pool or pools.Pool()
+    scaler = stats.autoscaler if isinstance(stats.autoscaler, pools.Autoscaler) else None
+    kind = pools.kind(pool, stats.pid)
     consumed, active = parts.get("active_queues"), parts.get("active")
-    usage = stats.rusage.maxrss if stats.rusage else None
+    usage = stats.rusage.maxrss if isinstance(stats.rusage, _Usage) else None
     return readings.WorkerReading(
         hostname=hostname,
         pid=stats.pid,
-        pool=_pool_name(pool.implementation),
-        concurrency=pool.max_concurrency,
+        pool=kind,
+        concurrency=pools.ceiling(pool, scaler, kind),
+        pool_size=pools.size(pool, scaler, kind),
         prefetch_count=stats.prefetch_count,
         max_rss_bytes=None if usage is None else usage * 1024,
         queues=None if consumed is None else tuple(queue.name for queue in consumed),
@@ -188,11 +188,3 @@ def _active(task: _Running) -> readings.ActiveTask:
         queue=queue,
         started_at=started if started is not None and math.isfinite(started) else None,
     )
-
-
-def _pool_name(implementation: str | None) -> str | None:
-    """Return ``prefork`` of ``celery.concurrency.prefork:TaskPool``."""
-    if not implementation:
-        return None
-    name = implementation.partition(":")[0].rpartition(".")[2]
-    return "threads" if name == "thread" else name

@@ -51,7 +51,7 @@ QUEUE_WORKERS = _queue(
 )
 QUEUE_SLOTS = _queue(
     name="celery_queue_worker_slots",
-    help="Tasks that the workers consuming the queue can run at once.",
+    help="Tasks that the workers consuming the queue can run at once, at most.",
     source=_ASKED,
 )
 QUEUE_SLOTS_BUSY = _queue(

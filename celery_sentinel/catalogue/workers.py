@@ -104,8 +104,13 @@ WORKER_TASKS_SCHEDULED = _worker(
 )
 WORKER_CONCURRENCY = _worker(
     name="celery_worker_concurrency",
-    help="How many tasks the worker can run at once, whatever its pool.",
-    source=_ASKED,
+    help="How many tasks the worker can run at once: the most it may have with --autoscale.",
+    source="poll of workers, worker-heartbeat",
+)
+WORKER_POOL_SIZE = _worker(
+    name="celery_worker_pool_size",
+    help="How many tasks the worker's pool can run at once as it is now; --autoscale changes it.",
+    source="poll of workers, worker-heartbeat",
 )
 WORKER_PREFETCH_COUNT = _worker(
     name="celery_worker_prefetch_limit",

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 
 class Crew(NamedTuple):
-    """The workers of one queue. ``busy`` slots run a task of whichever queue."""
+    """The workers of one queue. ``busy`` slots run a task of whichever queue.
+
+    ``slots`` is None while one of the workers has not told how many it has.
+    """
 
     workers: int
-    slots: int
+    slots: int | None
     busy: int
 
 
@@ -47,13 +50,13 @@ class Crews:
         if worker.queues is None:
             self._nobody = None
             return
-        slots = worker.concurrency or 0
-        busy = min(worker.active or 0, slots)
+        slots, busy = worker.slots, worker.busy
         if worker.pool == SOLO and worker.state is State.UNHEARD:
-            busy = slots  # else it would be heard
+            busy = 1  # else it would be heard
         for name in set(worker.queues):
             crew = self._by_queue.get(name, NOBODY)
-            self._by_queue[name] = Crew(crew.workers + 1, crew.slots + slots, crew.busy + busy)
+            all_slots = None if crew.slots is None or slots is None else crew.slots + slots
+            self._by_queue[name] = Crew(crew.workers + 1, all_slots, crew.busy + busy)
 
 
 def _is_there(worker: Worker, asked_at: float) -> bool:

@@ -76,7 +76,8 @@ def _crew(queue: queues.Queue, crew: crews.Crew | None, gathered: Gathered) -> N
         gathered[catalogue.QUEUE_CONSUMERS].append((name, consumers))
     if crew is not None:
         gathered[catalogue.QUEUE_WORKERS].append((name, crew.workers))
-        gathered[catalogue.QUEUE_SLOTS].append((name, crew.slots))
+        if crew.slots is not None:
+            gathered[catalogue.QUEUE_SLOTS].append((name, crew.slots))
         gathered[catalogue.QUEUE_SLOTS_BUSY].append((name, crew.busy))
 
 

@@ -46,7 +46,8 @@ def _add(worker: Worker, gathered: Gathered) -> None:
         (catalogue.WORKER_CLOCK_SKEW, worker.skew),
         (catalogue.WORKER_TASKS_RESERVED, worker.reserved),
         (catalogue.WORKER_TASKS_SCHEDULED, worker.scheduled),
-        (catalogue.WORKER_CONCURRENCY, worker.concurrency),
+        (catalogue.WORKER_CONCURRENCY, worker.slots),
+        (catalogue.WORKER_POOL_SIZE, worker.slots_now),
         (catalogue.WORKER_PREFETCH_COUNT, worker.prefetch_count),
         (catalogue.WORKER_MAX_RSS, worker.max_rss_bytes),
     ):

@@ -83,7 +83,7 @@ class Answers:
             self.known_at = None
         for worker in self._workers:
             if worker.answered_at is not None and worker.answered_at < limit:
-                worker.reserved = worker.scheduled = None
+                worker.reserved = worker.scheduled = worker.pool_size = None
             if self.known_at is None and (worker.answered_at or 0.0) < limit:
                 worker.responding, worker.unanswered = None, 0
 
@@ -102,6 +102,7 @@ class Answers:
         self._losses.answered(worker, reading, now)
         worker.pool = labels.clean(reading.pool) if reading.pool else worker.pool
         worker.concurrency = _count(reading.concurrency, worker.concurrency)
+        worker.pool_size = _count(reading.pool_size, None)
         worker.prefetch_count = _count(reading.prefetch_count, worker.prefetch_count)
         worker.max_rss_bytes = _count(reading.max_rss_bytes, worker.max_rss_bytes)
         worker.reserved = _count(reading.reserved, None)

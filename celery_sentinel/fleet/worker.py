@@ -13,6 +13,7 @@ DEFAULT_INTERVAL = 2.0  # celery's heartbeat interval, until a worker announces 
 SILENCE_FLOOR = 10.0  # seconds
 INTERVALS_TO_SILENCE = 3
 SKEW_WINDOW = 64  # heartbeats
+MOST_BELIEVED = 10_000  # tasks that run at once, by a heartbeat alone: anybody may send one
 SOLO = "solo"  # the pool whose only thread neither beats nor answers while it runs a task
 SOLO_PATIENCE = 900.0  # seconds; longer than most tasks
 
@@ -51,6 +52,7 @@ class Worker:
         "offline_at",
         "pid",
         "pool",
+        "pool_size",
         "prefetch_count",
         "processed",
         "processed_by_pid",
@@ -115,7 +117,8 @@ class Worker:
         self.responding: bool | None = None  # answered the last poll
         self.unanswered = 0  # polls in a row
         self.pool: str | None = None
-        self.concurrency: int | None = None
+        self.concurrency: int | None = None  # at most, with --autoscale
+        self.pool_size: int | None = None  # now
         self.prefetch_count: int | None = None
         self.max_rss_bytes: int | None = None
         self.queues: tuple[str, ...] | None = None  # what it consumes
@@ -129,9 +132,30 @@ class Worker:
     @property
     def free_slots(self) -> int | None:
         """How many more tasks it could run; None while that is unknown."""
-        if self.concurrency is None or self.active is None:
-            return None
-        return max(0, self.concurrency - self.active)
+        slots = self.slots
+        return None if slots is None or self.active is None else max(0, slots - self.active)
+
+    @property
+    def slots(self) -> int | None:
+        """How many tasks it can run at once; None while that is unknown.
+
+        What it said may be older than a pool_grow: where more runs, there is room for so many.
+        """
+        return self._with_what_runs(self.concurrency)
+
+    @property
+    def slots_now(self) -> int | None:
+        """How many tasks its pool can run at once as it is now: at most ``slots``."""
+        return self._with_what_runs(self.pool_size)
+
+    def _with_what_runs(self, slots: int | None) -> int | None:
+        return None if slots is None else max(slots, min(self.active or 0, MOST_BELIEVED))
+
+    @property
+    def busy(self) -> int:
+        """How many of its slots run a task: by its heartbeats, else by its events and answers."""
+        running = len(self.running) if self.active is None else self.active
+        return running if self.slots is None else min(running, self.slots)
 
     @property
     def last_heard(self) -> float:

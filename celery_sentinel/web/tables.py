@@ -140,6 +140,12 @@ _WORKERS: tuple[_Column[status_document.WorkerStatus], ...] = (
     _Column("Worker", lambda w: wording.name(w.hostname), "name"),
     _Column("Slots busy", lambda w: wording.share(w.tasks_active, w.concurrency), "number main"),
     _Column(
+        "Pool now",
+        lambda w: wording.number(w.pool_size),
+        "number",
+        tells=lambda w: w.pool_size not in {None, w.concurrency},
+    ),
+    _Column(
         "Reserved",
         lambda w: wording.number(w.tasks_reserved),
         "number",

@@ -53,12 +53,59 @@ def test_given_workers_then_each_queue_has_the_sum_of_its_own(play: Stage) -> No
     play.answers(
         [
             readings.WorkerReading(hostname="a@h", **FACTS),
-            readings.WorkerReading(hostname="b@h", concurrency=2, queues=("mail", "sms")),
+            readings.WorkerReading(hostname="b@h", concurrency=9, queues=("mail", "sms")),
         ]
     )
-    assert crew(play) == (2, 6, 3)
-    assert crew(play, "sms") == (1, 2, 2)
+    assert crew(play) == (2, 13, 10)
+    assert crew(play, "sms") == (1, 9, 9)
     assert crew(play, "idle") == (0, 0, 0)
+
+
+def test_given_more_that_runs_than_was_said_to_fit_then_there_is_room_for_it(play: Stage) -> None:
+    """A pool may have grown since it was asked: never are more slots busy than there are."""
+    play.beat(active=1)
+    play.answer(**FACTS, pool_size=2)
+    assert play.value(catalogue.WORKER_POOL_SIZE, "w1@host") == 2
+    play.beat(active=7)
+    assert crew(play) == (1, 7, 7)
+    assert play.value(catalogue.WORKER_CONCURRENCY, "w1@host") == 7
+    assert play.value(catalogue.WORKER_POOL_SIZE, "w1@host") == 7
+    assert play.worker("w1@host").free_slots == 0
+    play.beat(active=1)
+    assert crew(play) == (1, 4, 1)
+
+
+def test_given_a_beat_that_tells_more_than_can_be_then_it_is_not_believed(play: Stage) -> None:
+    """Anybody may send one."""
+    play.beat(active=2**62)
+    play.answer(**FACTS)
+    assert crew(play) == (1, 10_000, 10_000)
+    assert play.worker("w1@host").free_slots == 0
+
+
+def test_given_a_worker_that_does_not_tell_its_slots_then_those_of_its_queues_are_unknown(
+    play: Stage,
+) -> None:
+    """Its colleagues' alone would be too few."""
+    play.beat("a@h", active=1)
+    play.beat("b@h", active=2)
+    play.answers(
+        [
+            readings.WorkerReading(hostname="a@h", **FACTS),
+            readings.WorkerReading(hostname="b@h", queues=("mail",)),
+        ]
+    )
+    assert crew(play) == (2, None, 3)
+
+
+def test_given_answers_without_end_of_a_size_then_it_is_told_no_more(play: Stage) -> None:
+    """How large a pool is now is true for three polls; how large it may be, until it says more."""
+    play.beat()
+    play.answer(**FACTS, pool_size=2)
+    play.pass_time(100)
+    play.beat()
+    assert play.value(catalogue.WORKER_POOL_SIZE, "w1@host") is None
+    assert play.value(catalogue.WORKER_CONCURRENCY, "w1@host") == 4
 
 
 def test_given_a_worker_that_lists_a_queue_twice_then_it_counts_once(play: Stage) -> None:
@@ -128,13 +175,6 @@ def test_given_a_solo_worker_at_work_then_it_is_there_and_busy(play: Stage) -> N
     play.answer(None)
     assert play.children(catalogue.WORKER_UP) == {}
     assert crew(play) == (1, 1, 1)
-
-
-def test_given_a_worker_with_unknown_slots_then_it_is_a_worker_without_any(play: Stage) -> None:
-    """It is counted; its slots, which it did not tell, cannot be."""
-    play.beat(active=3)
-    play.answer(queues=("mail",))
-    assert crew(play) == (1, 0, 0)
 
 
 def test_given_the_brokers_count_then_it_is_taken_before_ours(play: Stage) -> None:

@@ -32,7 +32,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 # Options of other programs that the documentation may name.
-FOREIGN_FLAGS = {"--without-heartbeat", "--upgrade", "--config.file"}
+FOREIGN_FLAGS = {"--without-heartbeat", "--autoscale", "--upgrade", "--config.file"}
 # pip's, systemctl's and kubectl's.
 FOREIGN_FLAGS |= {"--require-hashes", "--requirement", "--no-deps", "--now"}
 FOREIGN_FLAGS |= {"--namespace", "--from-file", "--server-side", "--kustomize"}

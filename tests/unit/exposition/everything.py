@@ -80,8 +80,8 @@ def _lose_a_worker(play: Stage) -> None:
 def _poll(play: Stage) -> None:
     """Let one poll of each kind be answered, with every figure there is."""
     play.answer(
-        pool="prefork", concurrency=2, prefetch_count=8, max_rss_bytes=2**26,
-        queues=("idle",), reserved=1, scheduled=1,
+        pool="prefork", concurrency=2, pool_size=2, prefetch_count=8,
+        max_rss_bytes=2**26, queues=("idle",), reserved=1, scheduled=1,
     )  # fmt: skip
     waiting = readings.QueueReading(
         length=3,
