@@ -23,8 +23,10 @@ class Event(msgspec.Struct, gc=False, kw_only=True):
     clock: Kept | None = None
     uuid: str = ""
     name: str | None = None
+    parent_id: str | None = None
     retries: Kept = 0
     eta: str | None = None
+    expires: str | None = None
     queue: str | None = None
     exchange: str | None = None
     routing_key: str | None = None

@@ -66,7 +66,7 @@ _READERS: dict[str, Any] = {
     **dict.fromkeys(("runtime", "freq", "timestamp"), _number),
     **dict.fromkeys(("terminated", "expired", "requeue"), _boolean),
     "loadavg": _numbers,
-    "uuid": _identity,
+    **dict.fromkeys(("uuid", "parent_id"), _identity),
 }
 
 

@@ -9,7 +9,7 @@ from celery_sentinel.fleet.series import AWAITED, CLOSED, RECEIVED, SENT, STARTE
 
 if TYPE_CHECKING:
     from celery_sentinel import events
-    from celery_sentinel.fleet import places, records
+    from celery_sentinel.fleet import places, records, replacements
     from celery_sentinel.fleet.records import TaskRecord
     from celery_sentinel.fleet.series import TaskSeries
     from celery_sentinel.fleet.worker import Worker
@@ -27,14 +27,19 @@ class Disorder:
     ``announced`` has, by task id, when the next attempt was sent of one that has not started yet.
     """
 
-    __slots__ = ("_places", "_records", "_waits", "announced")
+    __slots__ = ("_places", "_records", "_replacements", "_waits", "announced")
 
     def __init__(
-        self, record_table: records.RecordTable, places_found: places.Places, observed: waits.Waits
+        self,
+        record_table: records.RecordTable,
+        places_found: places.Places,
+        observed: waits.Waits,
+        replaced: replacements.Replacements,
     ) -> None:
         self._records = record_table
         self._places = places_found
         self._waits = observed
+        self._replacements = replaced
         self.announced: dict[str, float] = {}
 
     def sent(self, record: TaskRecord, series: TaskSeries, event: events.Event, now: float) -> None:
@@ -42,6 +47,8 @@ class Disorder:
 
         Either its worker's events overtook it, or it announces the next attempt of a retry.
         """
+        if self._replacements.announced(record, series, event):
+            return
         state = record.state
         if record.polled and record.received is None:  # which attempt runs nobody has told
             record.retries = max(record.retries, event.retries)
@@ -72,17 +79,22 @@ class Disorder:
             del self.announced[next(iter(self.announced))]
         self.announced[event.uuid] = event.timestamp
 
-    def begins(self, record: TaskRecord, event: events.Event, worker: Worker) -> bool:
-        """Tell whether the ``task-received`` of a task already known begins an attempt.
+    def late_receipt(
+        self, record: TaskRecord, event: events.Event, worker: Worker, now: float
+    ) -> TaskSeries | None:
+        """Return where the ``task-received`` of a task already known counts, if it came late.
 
-        Else its own task-started, or that of the next attempt, has overtaken it.
+        Its own task-started, or what comes of the next attempt or run, has overtaken it then.
+        None if it begins an attempt, or the run of another task that has taken the id over.
         """
+        if self._replacements.another(record, event):
+            return self._replacements.received(record, event, worker, now)
         if record.received is None:
             if record.state in {STARTED, CLOSED} and self._is_belated(record, event, worker):
-                return False
+                return record.series
         elif event.retries < record.retries and event.timestamp < record.received:
             record.unclosed += 1
-            return False
+            return record.series
         if record.received is not None and event.retries <= record.retries:
             record.series.redelivered += 1
         elif record.state == STARTED:
@@ -92,7 +104,7 @@ class Disorder:
         record.started = None
         record.polled = False
         record.sent = self.announced.pop(event.uuid, record.sent)
-        return True
+        return None
 
     def _is_belated(self, record: TaskRecord, event: events.Event, worker: Worker) -> bool:
         """Tell whether an attempt that runs, or has ended, is received only now; note when it was.

@@ -69,7 +69,7 @@ class Places:
         queue = old.queue_name
         if queue == labels.UNKNOWN:
             queue = self._queues.infer(name, worker)
-        return _reseat(record, self._series.find(name, queue, worker.hostname))
+        return reseat(record, self._series.find(name, queue, worker.hostname))
 
     def correct(self, record: TaskRecord, event: events.Event, sent: TaskSeries) -> None:
         """Put a record where a belated ``task-sent``, the best evidence, says it belongs."""
@@ -77,7 +77,7 @@ class Places:
         queue = old.queue_name if sent.queue_name == labels.UNKNOWN else sent.queue_name
         if queue != old.queue_name or old.name == labels.UNKNOWN:
             hostname = record.worker.hostname if record.worker else labels.UNKNOWN
-            _reseat(record, self._series.find(event.name or old.name, queue, hostname))
+            reseat(record, self._series.find(event.name or old.name, queue, hostname))
 
 
 def _queue_of(worker: Worker) -> str:
@@ -86,7 +86,8 @@ def _queue_of(worker: Worker) -> str:
     return consumed[0] if consumed is not None and len(consumed) == 1 else labels.UNKNOWN
 
 
-def _reseat(record: TaskRecord, series: TaskSeries) -> TaskSeries:
+def reseat(record: TaskRecord, series: TaskSeries) -> TaskSeries:
+    """Give a record to another series, with its place in flight; return that series."""
     if series is not record.series:
         if record.state != CLOSED:
             record.series.in_flight[record.state] -= 1

@@ -28,8 +28,8 @@ class TaskRecord(msgspec.Struct, gc=False):
 
     Outside the garbage collector, as there are hundreds of thousands; every cycle it is in
     goes through ``Worker.running`` and is undone when the record closes. ``sent``, ``eta``,
-    ``received`` and ``started`` are epoch seconds of the senders' clocks, for the newest
-    attempt; ``seen`` is our monotonic clock. ``unclosed`` counts earlier attempts whose
+    ``expires``, ``received`` and ``started`` are epoch seconds of the senders' clocks, for the
+    newest attempt; ``seen`` is our monotonic clock. ``unclosed`` counts earlier attempts whose
     ``task-retried`` is still to come. ``polled`` says that only its worker's answer to a poll has
     told of the start, so that its events may be still to come, the waits with them.
     """
@@ -45,6 +45,7 @@ class TaskRecord(msgspec.Struct, gc=False):
     received: float | None = None
     started: float | None = None
     polled: bool = False
+    expires: float | None = None
 
 
 class RecordTable:

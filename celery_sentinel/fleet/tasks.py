@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import disorder, places, waits
+from celery_sentinel.fleet import disorder, places, replacements, waits
 from celery_sentinel.fleet.records import TaskRecord
 from celery_sentinel.fleet.series import (
     AWAITED,
@@ -51,7 +51,9 @@ class Tracker:
         self._places = places.Places(series, queue_table)
         self._sent_series = self._places.of_sent
         self._waits = waits.Waits()
-        self._disorder = disorder.Disorder(record_table, self._places, self._waits)
+        self.replaced = replacements.Replacements(record_table, self._places, self._waits)
+        self._stories = self.replaced.stories
+        self._disorder = disorder.Disorder(record_table, self._places, self._waits, self.replaced)
         self._announced = self._disorder.announced
 
     @property
@@ -95,6 +97,10 @@ class Tracker:
         if record is None:
             eta = None if event.eta is None else waits.parse_eta(event.eta)
             record = TaskRecord(series, None, SENT, self.now, event.retries, 0, at, eta)
+            if event.expires is not None:
+                record.expires = waits.parse_eta(event.expires)
+            if event.parent_id is not None and event.parent_id == uuid:
+                self.replaced.begun(event)
             if not self._records.insert(uuid, record):
                 return
         else:
@@ -112,17 +118,20 @@ class Tracker:
             record = TaskRecord(series, worker, RECEIVED, now)
             if not self._records.insert(event.uuid, record):
                 return
+            if event.parent_id is not None and event.parent_id == event.uuid:
+                self.replaced.begun(event)
         else:
-            series = record.series
-            if series.vague:
-                series = self._places.move(record, event, worker)
+            series, another = record.series, False
+            if event.name != series.name or series.vague:
+                another = self.replaced.named(record, event, worker)
             state = record.state
-            if (state != SENT or record.received is not None) and not self._disorder.begins(
-                record, event, worker
-            ):
-                series.received += 1
-                series.received_at = now
-                return
+            if state != SENT or another or record.received is not None:
+                late = self._disorder.late_receipt(record, event, worker, now)
+                if late is not None:
+                    late.received += 1
+                    late.received_at = now
+                    return
+            series = record.series
             in_flight = series.in_flight
             in_flight[state] -= 1
             in_flight[RECEIVED] += 1
@@ -137,7 +146,7 @@ class Tracker:
         if event.eta is not None:
             record.eta = waits.parse_eta(event.eta)
 
-    def started(self, event: events.Event) -> None:
+    def started(self, event: events.Event) -> None:  # noqa: C901 -- hot: one call for each event
         """Apply ``task-started``; observes how long the task waited."""
         now, worker = self.now, self._worker[event.hostname]
         worker.task_heard = now
@@ -150,6 +159,8 @@ class Tracker:
             record = TaskRecord(self._places.orphan(event, worker), worker, RECEIVED, now)
             if not self._records.insert(uuid, record):
                 return
+        if self._stories and uuid in self._stories and self.replaced.started(record, event, worker):
+            return
         series = record.series
         series.started += 1
         state = record.state
@@ -214,9 +225,11 @@ class Tracker:
     def retried(self, event: events.Event) -> None:
         """Apply ``task-retried``, which may come after the next attempt was received, or ended."""
         record, series = self._ending(event)
+        earlier = self.replaced.retried(event) if self._stories else None
+        series = earlier or series
         exception, _ = self.classifier.classify(event.exception, event.traceback)
         series.retried[self.series.exception(series, exception)] += 1
-        if record is None:
+        if record is None or earlier is not None:
             return
         if record.unclosed:
             record.unclosed -= 1

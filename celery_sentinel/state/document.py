@@ -121,9 +121,24 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     received: float | None = None
     started: float | None = None
     polled: bool = False
+    expires: float | None = None
 
 
 OVERFLOWED = -1
+
+
+class Story(msgspec.Struct, array_like=True):
+    """An id that one task hands on to another: ``fleet.replacements.Story``.
+
+    ``coming`` is a series and when (epoch) its task was sent; ``alias`` the shadow's name.
+    """
+
+    uuid: str
+    names: list[str]
+    unannounced: Natural
+    coming: tuple[Natural, float] | None
+    earlier: list[Record]
+    alias: str | None = None
 
 
 class Queue(msgspec.Struct, array_like=True):
@@ -143,6 +158,7 @@ class Portion(msgspec.Struct, omit_defaults=True, kw_only=True):
     workers: list[Worker] = []
     prefetch_waits: dict[str, Histogram] = {}
     records: list[Record] = []
+    stories: list[Story] = []
 
 
 class Stream(msgspec.Struct, kw_only=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from celery_sentinel.fleet import labels, ledger, records
+from celery_sentinel.fleet import labels, ledger, records, replacements
 from celery_sentinel.fleet.series import CLOSED, STARTED
 from celery_sentinel.fleet.worker import State
 from celery_sentinel.state import document, snapshot, store
@@ -90,6 +90,8 @@ class Restoration:
             self._histogram(self._fleet.series.prefetch_wait(queue), row)
         for record in portion.records:
             self._record(record)
+        for story in portion.stories:
+            self._story(story)
 
     def _one_series(self, row: document.Series) -> series.TaskSeries:
         one = self._fleet.series.load(row.labels)
@@ -159,15 +161,34 @@ class Restoration:
                 table.evictions["ttl" if leaves else "capacity"] += 1
             self._too_many = max(0, self._too_many - 1)
             return
-        record = records.TaskRecord(
-            one, by, row.state, seen, row.retries, row.unclosed,
-            row.sent, row.eta, row.received, row.started, row.polled,
-        )  # fmt: skip
+        record = self._told(row, one, by, seen)
         table.by_id[row.uuid] = record
         if row.state != CLOSED:
             one.in_flight[row.state] += 1
         if row.state == STARTED and by is not None:
             by.running[row.uuid] = record
+
+    def _told(
+        self, row: document.Record, one: series.TaskSeries, by: worker.Worker | None, seen: float
+    ) -> records.TaskRecord:
+        return records.TaskRecord(
+            one, by, row.state, seen, row.retries, row.unclosed,
+            row.sent, row.eta, row.received, row.started, row.polled, row.expires,
+        )  # fmt: skip
+
+    def _story(self, row: document.Story) -> None:
+        replaced = self._fleet.tracker.replaced
+        if row.alias is not None:
+            replaced.aliases[row.uuid] = row.alias
+            return
+        story = replaced.stories[row.uuid] = replacements.Story()
+        story.names, story.unannounced = set(row.names), row.unannounced
+        if row.coming is not None:
+            of, at = row.coming
+            story.coming = replacements.Announced(_at(self._series, of), at)
+        for run in row.earlier:
+            one, by = _at(self._series, run.series), self._worker_of(run.worker)
+            story.earlier.append(self._told(run, one, by, self._as_old(run.seen)))
 
     def _worker_of(self, number: int | None) -> worker.Worker | None:
         if number == document.OVERFLOWED:

@@ -11,7 +11,7 @@ from celery_sentinel.state import document, encoding
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    from celery_sentinel.fleet import model, series, stream
+    from celery_sentinel.fleet import model, records, series, stream
     from celery_sentinel.fleet.worker import Worker
 
 T = TypeVar("T")
@@ -80,6 +80,7 @@ class Snapshot:
         with self._held():
             self._ids = list(self._fleet.records.by_id)
         yield from self._records()
+        yield from self._stories()
 
     def _rows(self, rows: Sequence[T], number: Callable[[T], object]) -> Iterator[bytes]:
         """Put rows into portions by asking for their numbers."""
@@ -97,22 +98,43 @@ class Snapshot:
                 for uuid in part:
                     record = by_id.get(uuid)
                     if record is not None:
-                        rows.append(
-                            document.Record(
-                                uuid,
-                                self._series_number(record.series),
-                                self._worker_number(record.worker),
-                                record.state,
-                                record.seen,
-                                record.retries,
-                                record.unclosed,
-                                record.sent,
-                                record.eta,
-                                record.received,
-                                record.started,
-                                record.polled,
-                            )
-                        )
+                        rows.append(self._record(uuid, record))
+            yield self._encoded()
+
+    def _record(self, uuid: str, record: records.TaskRecord) -> document.Record:
+        return document.Record(
+            uuid,
+            self._series_number(record.series),
+            self._worker_number(record.worker),
+            record.state,
+            record.seen,
+            record.retries,
+            record.unclosed,
+            record.sent,
+            record.eta,
+            record.received,
+            record.started,
+            record.polled,
+            record.expires,
+        )
+
+    def _stories(self) -> Iterator[bytes]:
+        """Yield what is known of ids that go from task to task: a thousand at most."""
+        replaced = self._fleet.tracker.replaced
+        with self._held():
+            for uuid, alias in replaced.aliases.items():
+                self._portion.stories.append(document.Story(uuid, [], 0, None, [], alias))
+            for uuid, story in replaced.stories.items():
+                coming = story.coming and (
+                    self._series_number(story.coming.series),
+                    story.coming.at,
+                )
+                earlier = [self._record(uuid, run) for run in story.earlier]
+                names = sorted(story.names)
+                self._portion.stories.append(
+                    document.Story(uuid, names, story.unannounced, coming, earlier)
+                )
+        if self._portion.stories:
             yield self._encoded()
 
     @contextmanager

@@ -67,6 +67,32 @@ def retrying(self: celery.Task, times: int) -> int:
     return attempt
 
 
+@celery.shared_task(name="charge")
+def charge(number: int) -> int:
+    """Fail if ``number`` is 3."""
+    if number == 3:
+        raise ValueError("declined")
+    return number
+
+
+@celery.shared_task(name="dispatch", bind=True)
+def dispatch(self: celery.Task, number: int, how: str = "task", queue: str | None = None) -> Any:
+    """Be replaced by ``charge``, at once or in one of the ways below."""
+    instead = charge.si(number)
+    if queue is not None:
+        instead.set(queue=queue)
+    match how:
+        case "group":
+            instead = celery.group(charge.si(number), charge.si(number))
+        case "chain":
+            instead = quick.si() | instead
+        case "itself":
+            instead = dispatch.si(number)
+        case "retried" if not self.request.retries:
+            raise self.retry(countdown=0)
+    return self.replace(instead)
+
+
 @celery.shared_task(name="ignoring")
 def ignoring() -> None:
     """End without any closing event."""
