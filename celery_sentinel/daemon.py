@@ -17,6 +17,7 @@ from celery_sentinel import (
     errors,
     exposition,
     health,
+    log_writer,
     logs,
     process_metrics,
     receiver,
@@ -49,12 +50,14 @@ WATCH = 0.5  # seconds between two looks at the parts
 JOIN = 3.0  # seconds for all threads together; one that asks a dead broker is left behind
 
 
-def run(config: schema.Config, *, load: Callable[[], schema.Config]) -> int:
+def run(
+    config: schema.Config, *, load: Callable[[], schema.Config], log: log_writer.LogWriter
+) -> int:
     """Run until SIGTERM or SIGINT; return the exit code. SIGHUP loads the configuration anew.
 
     Raises ``errors.ConfigError`` and ``errors.ListenError`` before anything has started.
     """
-    daemon = Daemon(config, load)
+    daemon = Daemon(config, load, log)
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -84,9 +87,15 @@ def run(config: schema.Config, *, load: Callable[[], schema.Config]) -> int:
 class Daemon:
     """All parts of one process, each built once."""
 
-    def __init__(self, config: schema.Config, load: Callable[[], schema.Config]) -> None:
+    def __init__(
+        self,
+        config: schema.Config,
+        load: Callable[[], schema.Config],
+        log: log_writer.LogWriter,
+    ) -> None:
         self._settings = config.web
         self._log = logs.get(__name__)
+        self._log_writer = log
         self._started = time.time()
         decoder = wire.Decoder()
         self._connection = _connection_of(config, decoder)
@@ -220,7 +229,7 @@ class Daemon:
 
     def _take_over(self, config: schema.Config) -> None:
         """Bring a configuration into effect, as far as that is possible while running."""
-        logs.configure(config.log, self._scrubber)
+        logs.configure(config.log, self._scrubber, write=self._log_writer.write)
         self._fleet.reconfigure(config)
         self._exposition.hold = config.metrics.zero_born_hold
         self._compat = config.metrics.compat
@@ -238,6 +247,7 @@ class Daemon:
         yield samples.family(catalogue.BUILD_INFO, [(_BUILD, 1)])
         yield samples.single(catalogue.SERIES, self._exposition.series)
         yield samples.single(catalogue.RENDER_DURATION, self._exposition.duration)
+        yield samples.single(catalogue.LOG_LINES_DROPPED, self._log_writer.dropped)
         yield from self.reloader.families()
         if self._keeper is not None:
             yield from self._keeper.families()

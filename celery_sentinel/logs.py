@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from celery_sentinel import redaction
     from celery_sentinel.config import schema
 
@@ -31,11 +33,17 @@ def get(name: str) -> Logger:
     return logger
 
 
-def configure(log: schema.Log, scrubber: redaction.Scrubber) -> None:
+def configure(
+    log: schema.Log,
+    scrubber: redaction.Scrubber,
+    *,
+    write: Callable[[str], None] | None = None,
+) -> None:
     """Send all logs to stderr, scrubbed; may be called again, after a reload.
 
     Our own events appear from ``log.level`` on; those of libraries, which log through the
-    standard library, from there or from WARNING on, whichever is higher.
+    standard library, from there or from WARNING on, whichever is higher. ``write`` takes each
+    line without its end and must not raise; without it lines go to stderr at once.
     """
     level = logging.getLevelNamesMapping()[log.level.upper()]
     structlog.configure(
@@ -50,19 +58,22 @@ def configure(log: schema.Log, scrubber: redaction.Scrubber) -> None:
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)  # it would print what nobody has scrubbed
-    root.addHandler(_Stderr(log.format, scrubber, level))
+    root.addHandler(_Lines(_formatter(_renderer(log.format), scrubber), level, write or _write))
     root.setLevel(max(level, logging.WARNING))
     logging.getLogger(PACKAGE).setLevel(level)
     logging.captureWarnings(capture=True)
 
 
-class _Stderr(logging.Handler):
-    """Writes to what ``sys.stderr`` is at that moment, and never raises."""
+class _Lines(logging.Handler):
+    """Makes a line of each record and never raises."""
 
-    def __init__(self, form: schema.Format, scrubber: redaction.Scrubber, level: int) -> None:
+    def __init__(
+        self, formatter: logging.Formatter, level: int, write: Callable[[str], None]
+    ) -> None:
         super().__init__()
         self._libraries_from = max(level, logging.WARNING)
-        self.setFormatter(_formatter(_renderer(form), scrubber))
+        self._write = write
+        self.setFormatter(formatter)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Pass ours, and of libraries what is worth an operator's attention."""
@@ -76,11 +87,16 @@ class _Stderr(logging.Handler):
             line = self.format(record)
         except Exception as error:  # noqa: BLE001 - a record of a library may hold anything
             line = self.format(_unreadable(record, error))
-        try:
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
-        except (OSError, ValueError, AttributeError):
-            return  # stderr is closed: there is nowhere left to say it
+        self._write(line)
+
+
+def _write(line: str) -> None:
+    """Write to what ``sys.stderr`` is at that moment."""
+    try:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        return  # stderr is closed: there is nowhere left to say it
 
 
 def _unreadable(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
@@ -143,7 +159,7 @@ def _scrubbed(value: Any, scrubber: redaction.Scrubber, depth: int = 0) -> Any:
 
 
 def _renderer(form: schema.Format) -> Render:
-    terminal = sys.stderr.isatty()
+    terminal = sys.stderr is not None and sys.stderr.isatty()  # None: started without it
     if form == "json":
         return structlog.processors.JSONRenderer()
     if form == "console" or (form == "auto" and terminal):

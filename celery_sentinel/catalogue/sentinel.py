@@ -134,6 +134,11 @@ RENDER_DURATION = _own_gauge(
     unit="seconds",
     source="exposition",
 )
+LOG_LINES_DROPPED = _own_counter(
+    name="celery_sentinel_log_lines_dropped_total",
+    help="Lines of the log that were not written: stderr is closed, or nobody reads it.",
+    source="daemon",
+)
 STATE_RESTORED = _own_gauge(
     name="celery_sentinel_state_restored",
     help="1 if the state file of an earlier run was taken over at the start, with state.file.",

@@ -50,8 +50,9 @@ def main(context: click.Context) -> None:
 @click.pass_context
 def run(context: click.Context, /, **_: object) -> None:
     """Watch a broker and serve metrics until SIGTERM or SIGINT."""
-    from celery_sentinel import daemon, logs  # noqa: PLC0415 - keeps --version and --help quick
+    from celery_sentinel import daemon, log_writer, logs  # noqa: PLC0415 - keeps --version quick
 
+    log_writer.open_standard_streams()
     read = functools.partial(options.load, context, context.params["config_file"])
 
     def doubted(loaded: loading.Loaded) -> schema.Config:
@@ -62,7 +63,9 @@ def run(context: click.Context, /, **_: object) -> None:
     with _told(redaction.Scrubber(())):
         loaded = read()
     scrubber = redaction.Scrubber.of(loaded.config)
-    logs.configure(loaded.config.log, scrubber)
+    writer = log_writer.LogWriter()
+    writer.start()
+    logs.configure(loaded.config.log, scrubber, write=writer.write)
     config = doubted(loaded)
     # A supervisor's watchdog ends us by SIGABRT: the last words are where each thread stood. They
     # name functions and lines, no values.
@@ -70,12 +73,14 @@ def run(context: click.Context, /, **_: object) -> None:
         faulthandler.enable(sys.__stderr__ or sys.stderr)
     with _told(scrubber):
         try:
-            code = daemon.run(config, load=lambda: doubted(read()))
+            code = daemon.run(config, load=lambda: doubted(read()), log=writer)
         except errors.SentinelError:
             raise
         except Exception:  # noqa: BLE001 - the interpreter would print its secrets as well
             logs.get(__name__).exception("crashed")
             code = errors.SentinelError.exit_code
+        finally:
+            writer.close()
     context.exit(code)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DAEMONS = {
     "BUILD_INFO": ("0.1.0", "3.11.2", "5.5.0", "5.5.0"),
     "SERIES": (),
+    "LOG_LINES_DROPPED": (),
     "RENDER_DURATION": (),
     "RELOAD_SUCCESSFUL": (),
     "RELOAD_TIMESTAMP": (),
