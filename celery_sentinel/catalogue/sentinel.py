@@ -181,7 +181,7 @@ RELOAD_TIMESTAMP = _own_gauge(
 )
 WEB_CONNECTIONS_DROPPED = _own_counter(
     name="celery_sentinel_web_connections_dropped_total",
-    help="Connections of HTTP clients that the daemon ended, by reason.",
+    help="Connections of HTTP clients that the daemon ended or could not take, by reason.",
     labels=("reason",),
     source="web",
 )

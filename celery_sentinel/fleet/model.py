@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from celery_sentinel.fleet.worker import Worker
 
 STALL = 5.0  # seconds between two calls after which it is we who were asleep
+CLOCK_STEP = 5.0  # seconds by which our clock was set, not slewed
 
 
 class Fleet:
@@ -75,6 +76,7 @@ class Fleet:
         self._forget_queues_after = float(config.queues.forget_after)
         self._wall = 0.0
         self._last_tick: float | None = None
+        self._clock_offset: float | None = None  # epoch less monotonic
         self._kinds = kinds.Kinds(self._handlers())
 
     def _answers(self, config: schema.Config, audit: losses.Losses) -> answers.Answers:
@@ -142,6 +144,7 @@ class Fleet:
                 self.workers.excuse(now, stall)
                 self.silence.excuse(now, stall)
             self._last_tick = now
+            self._note_clock(wall - now)
             self.tracker.now = now
             alive_at = now if alive_at is None else alive_at
             self.workers.tick(now, listening=listening, alive_at=alive_at)
@@ -150,6 +153,19 @@ class Fleet:
             self.answers.expire(now)
             for worker in self.workers:
                 wedge.judge(worker, self.queues, now, after=self._wedged_after)
+
+    def _note_clock(self, offset: float) -> None:
+        """Move what is remembered in epoch seconds when our own clock has been set.
+
+        Else a queue would seem long forgotten, a message a day old, and every worker late.
+        """
+        before, self._clock_offset = self._clock_offset, offset
+        step = 0.0 if before is None else offset - before
+        if abs(step) > CLOCK_STEP:
+            self.queues.shift(step)
+            self.workers.forget_delays()
+            if self.last_event_at is not None:
+                self.last_event_at += step
 
     def apply_reading(self, reading: readings.BrokerReading, now: float, wall: float) -> None:
         """Take over what a poll of the queues found. Takes the lock."""

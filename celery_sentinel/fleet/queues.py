@@ -155,6 +155,13 @@ class QueueTable:
             if queue.mentioned_at < wall - after and "config" not in queue.sources:
                 del self.by_name[name]
 
+    def shift(self, seconds: float) -> None:
+        """Move what is remembered in epoch seconds: our clock was set by so much."""
+        for queue in self:
+            if queue.mentioned_at:
+                queue.mentioned_at += seconds
+            queue.first_seen = {uuid: at + seconds for uuid, at in queue.first_seen.items()}
+
     def _admit(self, name: str, *, listed: bool) -> Queue | None:
         if name in self.by_name:
             return self.by_name[name]

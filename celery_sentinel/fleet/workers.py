@@ -241,6 +241,12 @@ class WorkerTable:
         """Give all time to return: the broker was away for them as it was for us."""
         self._resubscribed_at = now
 
+    def forget_delays(self) -> None:
+        """Forget how late heartbeats came: they were measured with a clock that has been set."""
+        self._lags.clear()
+        for worker in self:
+            worker.skews.clear()
+
     def excuse(self, now: float, seconds: float) -> None:
         """Take back so much of everybody's silence: for that long it was we who were deaf."""
         for worker in self.by_hostname.values():

@@ -17,6 +17,7 @@ from celery_sentinel.web import (
     guard,
     landing,
     limits,
+    log_limit,
     negotiation,
     scrapes,
     sources,
@@ -63,6 +64,7 @@ class App:
         # Apart from the rendering, so that a long scrape does not fail a probe.
         self._threads = futures.ThreadPoolExecutor(2, thread_name_prefix="web-ask")
         self._patience = bounds.answer_seconds
+        self._log_limit = log_limit.LogLimit()
         self._reloading = asyncio.Lock()
         probes = (HEALTHY_PATH, READY_PATH)
         self.guard = guard.Guard(self._assemble(), current, bounds, probes)
@@ -91,8 +93,8 @@ class App:
             routes=routes,
             exception_handlers={
                 exceptions.HTTPException: _refused,
-                TimeoutError: _late,
-                Exception: _failed,
+                TimeoutError: self._late,
+                Exception: self._failed,
             },
         )
         app.router.redirect_slashes = False
@@ -147,6 +149,20 @@ class App:
         async with asyncio.timeout(self._patience):
             return await asyncio.get_running_loop().run_in_executor(self._threads, question)
 
+    async def _late(self, request: requests.Request, _error: Exception) -> responses.Response:
+        """Give up on a part of the daemon that hangs, before its clients fill all places."""
+        keys = self._log_limit.admit(f"late {request.url.path}")
+        if keys is not None:
+            _log.error("web_answer_late", path=request.url.path, **keys)
+        return _plain("The daemon did not answer in time; /-/healthy may say more.\n", 503)
+
+    async def _failed(self, request: requests.Request, error: Exception) -> responses.Response:
+        """Say to the log, not to the client, what went wrong in us."""
+        keys = self._log_limit.admit(f"failed {request.url.path}")
+        if keys is not None:
+            _log.error("web_request_failed", path=request.url.path, exc_info=error, **keys)
+        return _plain("Internal error; the log of celery-sentinel says more.\n", 500)
+
 
 def check_telemetry_path(path: str) -> None:
     """Raise ConfigError for a path under which metrics cannot be served."""
@@ -185,18 +201,6 @@ async def _refused(_request: requests.Request, error: Exception) -> responses.Re
     if "Allow" in headers:
         headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
     return _plain(f"{error.detail}\n", error.status_code, headers)
-
-
-async def _late(request: requests.Request, _error: Exception) -> responses.Response:
-    """Give up on a part of the daemon that hangs, before its clients fill all places."""
-    _log.error("web_answer_late", path=request.url.path)
-    return _plain("The daemon did not answer in time; /-/healthy may say more.\n", 503)
-
-
-async def _failed(request: requests.Request, error: Exception) -> responses.Response:
-    """Say to the log, not to the client, what went wrong in us."""
-    _log.error("web_request_failed", path=request.url.path, exc_info=error)
-    return _plain("Internal error; the log of celery-sentinel says more.\n", 500)
 
 
 def _plain(text: str, code: int = 200, headers: dict[str, str] | None = None) -> responses.Response:

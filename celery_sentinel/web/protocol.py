@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 from typing import TYPE_CHECKING, Any, Protocol
 
+import h11
 from uvicorn.protocols.http import h11_impl
 
 if TYPE_CHECKING:
@@ -145,6 +146,20 @@ class TimedProtocol(h11_impl.H11Protocol):
                 return
             super().data_received(data[start : start + step])
         self._settle()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, in words as long as an answer may still be given.
+
+        Behind a broken body the answer has begun already, and to HEAD there is none with a body:
+        h11 raises then, and asyncio would log its traceback for whoever cares to send such bytes.
+        """
+        self._table.dropped["malformed"] += 1
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            self._stop_clocks()
+            self._table.forget(self)
+            self.transport.abort()
 
     def on_response_complete(self) -> None:
         """Start the clock for the next request; a pipelined one may be there already."""

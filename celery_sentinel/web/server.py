@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import threading
 from concurrent import futures
@@ -12,7 +13,17 @@ import structlog
 import uvicorn
 
 from celery_sentinel import errors
-from celery_sentinel.web import app, figures, limits, listen, protocol, rotation, sources, tls
+from celery_sentinel.web import (
+    app,
+    figures,
+    limits,
+    listen,
+    log_limit,
+    protocol,
+    rotation,
+    sources,
+    tls,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
 # To start an event loop takes milliseconds; a machine in trouble gets time to say so.
 _START_SECONDS = 10.0
 _JOIN_SECONDS = 3.0
+_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}  # what accept() may lack
 
 _log = structlog.get_logger()
 
@@ -78,6 +90,7 @@ class WebServer:
         self._rotation = rotating
         self._connections = protocol.Connections(bounds.connections)
         self._grace = bounds.drain_seconds
+        self._log_limit = log_limit.LogLimit()
         self._server = _Server(_settings(routes, self._connections, rotating, bounds))
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
         self._thread.start()
@@ -139,8 +152,25 @@ class WebServer:
             listen.close_all(self._listeners)
             self._routes.close()
 
+    def _report(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Count and log what goes wrong outside any request; a client can make it happen at will.
+
+        Without descriptors asyncio tells of each connection that waits, a hundred at a time.
+        """
+        error = context.get("exception")
+        scarce = isinstance(error, OSError) and error.errno in _SCARCE
+        reason = "accept_failed" if scarce else "failed"
+        self._connections.dropped[reason] += 1
+        keys = self._log_limit.admit(reason)
+        if keys is None:
+            return
+        if scarce:
+            _log.error("web_accept_failed", error=str(error), **keys)
+        else:
+            _log.error("web_loop_error", reason=context["message"], exc_info=error, **keys)
+
     async def _serve(self) -> None:
-        asyncio.get_running_loop().set_exception_handler(_report)
+        asyncio.get_running_loop().set_exception_handler(self._report)
         try:
             await self._server.serve(sockets=self._listeners)
         finally:
@@ -192,8 +222,3 @@ def _settings(
         h11_max_incomplete_event_size=bounds.header_bytes,
         timeout_graceful_shutdown=bounds.drain_seconds,
     )
-
-
-def _report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what goes wrong outside any request, such as a want of file descriptors."""
-    _log.error("web_loop_error", reason=context["message"], exc_info=context.get("exception"))

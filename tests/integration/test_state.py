@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +163,32 @@ def test_a_directory_that_is_missing_costs_nothing_but_the_file(
     logged = sentinel.stderr_text
     assert logged.count("what=snapshot") == 2, "one line for each change"
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_disk_without_space_costs_no_earlier_snapshot(
+    redis_server: redis.RedisServer,
+    watch: Callable[..., daemon.Daemon],
+    tmp_path: pathlib.Path,
+) -> None:
+    """A snapshot that cannot be written whole is counted and told; the one before stays as it is.
+
+    A limit on the size of files stands for the full disk: the same write fails.
+    """
+    file = tmp_path / "state"
+    sentinel = watch(redis_server.url, config=OFTEN, args=["--state.file", str(file)])
+    wait_saved(sentinel, after=0)
+    pid = sentinel.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (16, limits[1]))
+    before = failures(sentinel)
+    deadline.wait_until(lambda: failures(sentinel) >= before + 3, 60, "snapshots have failed")
+    kept = file.read_bytes()
+    assert len(kept) > 16
+    assert "File too large" in sentinel.get("/api/v1/status").json()["state"]["last_error"]
+    assert not [path for path in tmp_path.iterdir() if "new-" in path.name]
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+    deadline.wait_until(lambda: "state_saved_again" in sentinel.stderr_text, 60, "it is told")
 
 
 def test_a_broken_file_is_set_aside(
