@@ -41,6 +41,7 @@ NOT_SHOWN = {
     "celery_worker_pool_size": "the slots it may have are shown, of which a share is busy",
     "celery_worker_start_timestamp_seconds": "restarts are marked",
     "celery_worker_crashes_total": "restarts are shown; an alert tells of those without a goodbye",
+    "celery_sentinel_log_lines_dropped_total": "0 but where nobody reads the log",
     "celery_sentinel_control_requests_total": "workers without task events are in a table",
     "celery_sentinel_last_event_timestamp_seconds": "the stream and the lag are shown",
     "celery_sentinel_poll_last_success_timestamp_seconds": "polls are a timeline",
