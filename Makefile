@@ -1,7 +1,7 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo stack test install servers builders lint types imports pytest soak fuzz faults bench \
+.PHONY: help demo stack test install servers builders lint types imports pytest soak commands fuzz faults bench \
 	image-test release-check docs dashboards pictures kubernetes security-figures \
 	lock clean
 
@@ -10,6 +10,7 @@ PYTHON ?=# a Python to use instead of the first of python3.11, python3, python3.
 PYTEST_ARGS ?= --numprocesses 6 --dist loadgroup --durations 12
 FUZZ_SECONDS ?= 600
 SOAK_MINUTES ?= 2# on each broker; the two run side by side
+COMMANDS_MINUTES ?= 60# on each broker; the two run side by side
 BENCH_ARGS ?=# parts to run, such as scrape; --help lists them
 LOCK_ARGS ?=# --upgrade takes the newest versions instead of keeping those locked
 
@@ -64,6 +65,10 @@ fuzz: $(venv)/installed-test ## fuzz for FUZZ_SECONDS each whatever reads strang
 
 soak: $(venv)/installed-test servers ## run the soak test alone; SOAK_MINUTES=60 makes it an hour
 	SOAK_MINUTES=$(strip $(SOAK_MINUTES)) $(bin)/python -m pytest tests/soak/test_soak.py \
+		--numprocesses 2 -rP
+
+commands: $(venv)/installed-test servers ## record all that is sent to a broker, hold it against docs/commands.md
+	COMMANDS_MINUTES=$(strip $(COMMANDS_MINUTES)) $(bin)/python -m pytest tests/commands/test_commands.py \
 		--numprocesses 2 -rP
 
 bench: $(venv)/installed-bench servers ## measure the daemon beside its peers; BENCH_ARGS="scrape" for one part

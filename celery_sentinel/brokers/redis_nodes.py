@@ -34,6 +34,7 @@ class Nodes:
             min_other_sentinels=int(self._options.get("min_other_sentinels", 0)),
             sentinel_kwargs={
                 "socket_timeout": interface.CONNECT_TIMEOUT,
+                **redis_url.NO_INTRODUCTION,
                 **(self._options.get("sentinel_kwargs") or {}),
             },
         )

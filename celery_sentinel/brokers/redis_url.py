@@ -25,6 +25,12 @@ KEYPREFIX_FANOUT = "/{db}."  # kombu's default
 _TLS_OPTIONS = frozenset(
     name for name in inspect.signature(redis.SSLConnection).parameters if name.startswith("ssl_")
 )
+# redis-py introduces itself with CLIENT SETINFO, which a user with few rights is refused.
+NO_INTRODUCTION: dict[str, None] = (
+    {"driver_info": None}
+    if "driver_info" in inspect.signature(redis.connection.AbstractConnection).parameters
+    else {"lib_name": None, "lib_version": None}
+)
 _UNREADABLE = (
     "broker.url cannot be read; write it as redis://USER:PASSWORD@HOST:PORT/DB, user and "
     "password percent-encoded, with nothing but ssl_ options behind a question mark"
@@ -151,7 +157,7 @@ def _socket(url: str, broker: schema.Broker, before: list[Address]) -> Address:
 
 def _identity(username: str | None, password: str | None, broker: schema.Broker) -> dict[str, Any]:
     name = broker.transport_options.get("client_name", "celery-sentinel")
-    return {"username": username, "password": password, "client_name": name}
+    return {"username": username, "password": password, "client_name": name, **NO_INTRODUCTION}
 
 
 def _database(name: str | None, before: list[Address]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -13,6 +14,9 @@ from tests.servers import ports
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+# What hears both sides of one connection: what the client says, and what the server does.
+Ears = tuple[Callable[[bytes], None], Callable[[bytes], None]]
+
 _CHUNK = 65536
 _SECONDS = 60.0
 
@@ -20,16 +24,26 @@ _SECONDS = 60.0
 class Relay:
     """Passes bytes between ``url`` and the server of another URL; also a context manager.
 
-    A server that is away is a connection that closes at once.
+    A server that is away is a connection that closes at once. ``listen`` is called for each
+    connection and hears what passes, before it is passed on. ``idle`` is the seconds after which
+    a connection is closed on which nothing has passed.
     """
 
-    def __init__(self, server_url: str) -> None:
+    def __init__(
+        self,
+        server_url: str,
+        *,
+        listen: Callable[[], Ears] | None = None,
+        idle: float | None = None,
+    ) -> None:
         parts = urlsplit(server_url)
         if parts.port is None:
             raise ValueError(f"{server_url} names no port")
         self._server_port = parts.port
         self._port = ports.free_port()
         self.url = server_url.replace(f":{parts.port}/", f":{self._port}/", 1)
+        self._ears = listen or _deaf
+        self._idle = idle
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
         self._listener: asyncio.Server | None = None
@@ -74,11 +88,17 @@ class Relay:
         if connection is None:
             raise RuntimeError("a connection is served by a task")
         self._connections.add(connection)
+        said, answered = self._ears()
+        passed = _Passed()
         try:
             with contextlib.suppress(OSError):
                 there, back = await asyncio.open_connection("127.0.0.1", self._server_port)
                 try:
-                    await _until_one_ends(_pump(reader, back), _pump(there, writer))
+                    await _until_one_ends(
+                        _pump(reader, back, said, passed),
+                        _pump(there, writer, answered, passed),
+                        *([] if self._idle is None else [passed.nothing_for(self._idle)]),
+                    )
                 finally:
                     back.transport.abort()
         except asyncio.CancelledError:
@@ -86,6 +106,28 @@ class Relay:
         finally:
             writer.transport.abort()
             self._connections.discard(connection)
+
+
+class _Passed:
+    """When something passed for the last time, either way (time of the loop)."""
+
+    def __init__(self) -> None:
+        self._at = 0.0
+        self.note()
+
+    def note(self) -> None:
+        self._at = asyncio.get_running_loop().time()
+
+    async def nothing_for(self, seconds: float) -> None:
+        """Return when nothing has passed for so long."""
+        left = seconds
+        while left > 0:
+            await asyncio.sleep(left)
+            left = self._at + seconds - asyncio.get_running_loop().time()
+
+
+def _deaf() -> Ears:
+    return (lambda _: None), (lambda _: None)
 
 
 async def _until_one_ends(*pumps: Coroutine[Any, Any, None]) -> None:
@@ -97,8 +139,15 @@ async def _until_one_ends(*pumps: Coroutine[Any, Any, None]) -> None:
             pump.cancel()
 
 
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def _pump(
+    source: asyncio.StreamReader,
+    sink: asyncio.StreamWriter,
+    hear: Callable[[bytes], None],
+    passed: _Passed,
+) -> None:
     with contextlib.suppress(OSError):
         while chunk := await source.read(_CHUNK):
+            passed.note()
+            hear(chunk)
             sink.write(chunk)
             await sink.drain()
