@@ -46,27 +46,37 @@ class Exposition:
         self._lock = threading.Lock()
         self._families: dict[tuple[catalogue.Metric, tuple[str, ...]], family_text.FamilyText] = {}
 
-    def render(self, *, openmetrics: bool) -> bytes:
-        """Return a whole exposition, encoded. Thread-safe."""
+    def render(self, *, openmetrics: bool, unheld: bool = False) -> bytes:
+        """Return a whole exposition, encoded. Thread-safe.
+
+        An ``unheld`` one is for people: new counters show their value, and begin no hold.
+        """
         with self._lock, _uncollected():
             begun = time.perf_counter()
-            clock = family_text.Moment(self._wall(), self._monotonic(), self.hold, self.before)
-            parts: list[bytes] = []
-            series = 0
-            for family in self._collect():
-                if family.children:
-                    text = self._text_of(family)
-                    parts.extend(text.render(family.children, clock, openmetrics=openmetrics))
-                    series += _count(family)
-            parts.append(self._extra(openmetrics).encode())
-            if openmetrics:
-                parts.append(b"# EOF\n")
-            body = b"".join(parts)
-            if self.keep is not None:
-                self.keep(body)
-            self.series = series
-            self.duration = time.perf_counter() - begun
+            moment = family_text.Moment(
+                self._wall(), self._monotonic(), self.hold, self.before, unheld=unheld
+            )
+            body, series = self._rendered(moment, openmetrics=openmetrics)
+            if not unheld:
+                if self.keep is not None:
+                    self.keep(body)
+                self.series = series
+                self.duration = time.perf_counter() - begun
             return body
+
+    def _rendered(self, moment: family_text.Moment, *, openmetrics: bool) -> tuple[bytes, int]:
+        """Return the text and how many samples are in it."""
+        parts: list[bytes] = []
+        series = 0
+        for family in self._collect():
+            if family.children:
+                text = self._text_of(family)
+                parts.extend(text.render(family.children, moment, openmetrics=openmetrics))
+                series += _count(family)
+        parts.append(self._extra(openmetrics).encode())
+        if openmetrics:
+            parts.append(b"# EOF\n")
+        return b"".join(parts), series
 
     def _text_of(self, family: samples.Family) -> family_text.FamilyText:
         key = (family.metric, family.labels)

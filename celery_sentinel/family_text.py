@@ -86,7 +86,7 @@ class FamilyText:
         for start in range(0, len(children), CHUNK):
             part = children[start : start + CHUNK]
             yield "".join(self._render(part, moment, openmetrics)).encode()  # type: ignore[arg-type]
-        if len(self._children) > 2 * len(children) + REMEMBERED:
+        if not moment.unheld and len(self._children) > 2 * len(children) + REMEMBERED:
             alive = {labels for labels, _ in children}
             self._children = {k: child for k, child in self._children.items() if k in alive}
 
@@ -102,7 +102,7 @@ class FamilyText:
         name, braces = self.metric.family, len(self.metric.name)
         for labels, value in children:
             child = known.get(labels) or self._make(labels, moment)
-            if child.ripe:
+            if child.ripe and not moment.unheld:
                 value = self._ripen(child, value, 0, moment)  # type: ignore[assignment]  # noqa: PLW2901
             if child.floor is not None:
                 (value,) = _raised(child, [value])  # noqa: PLW2901
@@ -127,7 +127,7 @@ class FamilyText:
         for labels, distribution in children:
             child = known.get(labels) or self._make(labels, moment, distribution.bounds)
             counts, total = distribution.counts, distribution.sum
-            if child.ripe:
+            if child.ripe and not moment.unheld:
                 empty = samples.Distribution(distribution.bounds, [0] * len(counts), 0.0)
                 shown = self._ripen(child, distribution, empty, moment)
                 counts, total = shown.counts, shown.sum  # type: ignore[union-attr]
@@ -161,7 +161,10 @@ class FamilyText:
         ripe = moment.now + moment.hold if metric.zero_born and moment.hold else 0.0
         if metric.type != "histogram":
             text = f"{metric.name}{{{text}}} " if text else f"{metric.name} "
-        child = self._children[labels] = _Child(text, moment.wall, ripe)
+        child = _Child(text, moment.wall, ripe)
+        if moment.unheld:
+            return child  # not remembered: it has not been scraped yet
+        self._children[labels] = child
         if moment.before is not None and metric.type != "gauge":
             self._recall(child, bounds, moment.before)
         return child
@@ -213,15 +216,23 @@ def _raised(child: _Child, values: list[float]) -> list[float]:
 class Moment:
     """The time of one exposition: epoch and monotonic seconds, and the zero-born hold.
 
-    ``before`` is what was shown before a restart.
+    ``before`` is what was shown before a restart. An ``unheld`` exposition shows values as they
+    are, and nothing in it counts as shown.
     """
 
-    __slots__ = ("before", "hold", "now", "wall")
+    __slots__ = ("before", "hold", "now", "unheld", "wall")
 
     def __init__(
-        self, wall: float, now: float, hold: float, before: recollection.Recollection | None
+        self,
+        wall: float,
+        now: float,
+        hold: float,
+        before: recollection.Recollection | None,
+        *,
+        unheld: bool = False,
     ) -> None:
         self.wall = wall
         self.now = now
         self.hold = hold
         self.before = before
+        self.unheld = unheld

@@ -102,13 +102,15 @@ class App:
 
     async def _metrics(self, request: requests.Request) -> responses.Response:
         headers = request.headers
-        chosen = negotiation.choose_format(",".join(headers.getlist("accept")))
+        accept = ",".join(headers.getlist("accept"))
+        chosen = negotiation.choose_format(accept)
+        unheld = not negotiation.is_scraper(accept)
         compressed = negotiation.accepts_gzip(",".join(headers.getlist("accept-encoding")))
         answer = {"Content-Type": chosen.content_type, "Vary": "Accept, Accept-Encoding"}
         if compressed:
             answer["Content-Encoding"] = "gzip"
         async with asyncio.timeout(self._patience):
-            body = await self._kitchen.body(chosen, compressed=compressed)
+            body = await self._kitchen.body(chosen, compressed=compressed, unheld=unheld)
         return scrapes.ExpositionResponse(body, self._readers, answer)
 
     async def _landing(self, _request: requests.Request) -> responses.Response:

@@ -7,6 +7,9 @@ import dataclasses
 TEXT = "text/plain"
 OPENMETRICS = "application/openmetrics-text"
 
+# Asked for by name by scrapers alone; the last is not served, its askers take text instead.
+_FORMATS = frozenset({OPENMETRICS, "application/vnd.google.protobuf"})
+
 # All our names are valid in the old alphabet, so that these three schemes leave them as they
 # are. `dots` doubles underscores; who asks for it is told that he gets underscores.
 _FAITHFUL_ESCAPINGS = frozenset({"allow-utf-8", "underscores", "values"})
@@ -44,6 +47,17 @@ def choose_format(accept: str) -> Format:
         if chosen is not None and offer.quality > best_quality:
             best, best_quality = chosen, offer.quality
     return best
+
+
+def is_scraper(accept: str) -> bool:
+    """Return whether a client asks for an exposition format by name, as scrapers do.
+
+    curl and browsers ask for anything or for HTML; they are people who want to see what is true.
+    """
+    return any(
+        offer.name in _FORMATS or (offer.name == TEXT and "version" in offer.parameters)
+        for offer in _offers(accept)
+    )
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

@@ -31,11 +31,11 @@ class Kitchen:
     def __init__(self, source: sources.MetricsSource) -> None:
         self._source = source
         self._thread = futures.ThreadPoolExecutor(1, thread_name_prefix="web-render")
-        self._flights: dict[tuple[bool, bool], asyncio.Future[bytes]] = {}
+        self._flights: dict[tuple[bool, bool, bool], asyncio.Future[bytes]] = {}
 
-    async def body(self, chosen: negotiation.Format, *, compressed: bool) -> bytes:
+    async def body(self, chosen: negotiation.Format, *, compressed: bool, unheld: bool) -> bytes:
         """Return the exposition; whatever the source raises comes out here."""
-        key = (chosen.openmetrics, compressed)
+        key = (chosen.openmetrics, compressed, unheld)
         if key not in self._flights:
             loop = asyncio.get_running_loop()
             flight = loop.run_in_executor(self._thread, self._bake, *key)
@@ -48,8 +48,8 @@ class Kitchen:
         """Take no more orders; a rendering under way ends by itself."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _bake(self, openmetrics: bool, compressed: bool) -> bytes:
-        body = self._source.render(openmetrics=openmetrics)
+    def _bake(self, openmetrics: bool, compressed: bool, unheld: bool) -> bytes:
+        body = self._source.render(openmetrics=openmetrics, unheld=unheld)
         return gzip.compress(body, _GZIP_LEVEL, mtime=0) if compressed else body
 
 

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 class MetricsSource(Protocol):
     """Renders the exposition; called in a worker thread, one call at a time."""
 
-    def render(self, *, openmetrics: bool) -> bytes:
-        """Return the whole exposition as UTF-8, in OpenMetrics or in the text format."""
+    def render(self, *, openmetrics: bool, unheld: bool) -> bytes:
+        """Return the whole exposition as UTF-8, in OpenMetrics or in the text format.
+
+        ``unheld`` is for people: without the hold that shows new counters as 0 to scrapers.
+        """
         ...
 
 

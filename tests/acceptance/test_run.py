@@ -128,11 +128,20 @@ def test_a_first_failure_is_born_at_zero(
     start_worker: conftest.StartWorker,
     make_producer: conftest.MakeProducer,
 ) -> None:
-    """The first scrape after a first failure shows 0, a later one 1, so increase() sees it."""
+    """The first scrape after a first failure shows 0, a later one 1, so increase() sees it.
+
+    A person who looked before sees the 1, and that begins no hold.
+    """
     sentinel = start_daemon(redis_server.url, config="metrics: {zero_born_hold: 2s}\n")
     _wait_ready(sentinel)
     start_worker(redis_server.url)
     make_producer(redis_server.url).send("failing", "key")
+
+    def seen() -> float | None:
+        answer = sentinel.get("/metrics", headers={"Accept": "*/*"})
+        return daemon.total(daemon.parse(answer.text), "celery_task_failed_total")
+
+    deadline.wait_until(lambda: seen() == 1, 60, "a person sees the failure")
     shown: list[float] = []
 
     def full() -> bool:

@@ -64,8 +64,8 @@ class Daemon(server.Server):
         return fetch.get(self.url + path, headers=headers)
 
     def scrape(self) -> Samples:
-        """Fetch /metrics and return the value of each sample by (name, set of labels)."""
-        response = self.get("/metrics", headers={"Accept": "text/plain"})
+        """Fetch /metrics as a scraper; return the value of each sample by (name, set of labels)."""
+        response = self.get("/metrics", headers={"Accept": "text/plain; version=0.0.4"})
         response.raise_for_status()
         return parse(response.text)
 

@@ -29,14 +29,16 @@ class Exposition:
         self.body = b"celery_broker_up 1\n"
         self.failure: Exception | None = None
         self.renders = 0
+        self.unheld: list[bool] = []
         self.at_once = 0
         self.most_at_once = 0
         self.rendering = threading.Event()
         self.may_finish = threading.Event()
         self.may_finish.set()
 
-    def render(self, *, openmetrics: bool) -> bytes:
+    def render(self, *, openmetrics: bool, unheld: bool) -> bytes:
         """Return the body once the test lets it."""
+        self.unheld.append(unheld)
         self.at_once += 1
         self.renders += 1
         self.most_at_once = max(self.most_at_once, self.at_once)

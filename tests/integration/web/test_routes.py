@@ -249,3 +249,12 @@ def test_failure_is_told_to_the_log_only(
     assert "a detail" not in broken.text
     assert "web_request_failed" in capsys.readouterr().out
     assert fetch.get(url).status_code == 200
+
+
+def test_scrapers_and_people(serve: conftest.Serve, backend: conftest.Backend) -> None:
+    """Who asks for a format by name is shown what scrapers are shown, all others what is."""
+    url = f"{serve().url}/metrics"
+    for accept in ("*/*", "text/html", "text/plain; version=0.0.4", "application/openmetrics-text"):
+        fetch.get(url, headers={"Accept": accept})
+
+    assert backend.metrics.unheld == [True, True, False, False]

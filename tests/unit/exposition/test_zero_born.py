@@ -32,6 +32,10 @@ class Scrapes:
             wall=lambda: 1e9 + self.now,
         )
 
+    def keep_in(self, kept: list[bytes]) -> None:
+        """Remember what counts as shown."""
+        self._exposition.keep = kept.append
+
     def failed(self, **counts: int) -> dict[str, float]:
         """Scrape failures by task name, and return them as shown."""
         return self.failed_in(counts, as_openmetrics=False)
@@ -44,9 +48,11 @@ class Scrapes:
         # Labels come sorted by their names: category, exception, name, queue_name.
         return {key[3]: value for key, value in found.items() if key[0] == FAILED.name}
 
-    def scrape(self, *, as_openmetrics: bool = False) -> dict[tuple[str, ...], float]:
+    def scrape(
+        self, *, as_openmetrics: bool = False, unheld: bool = False
+    ) -> dict[tuple[str, ...], float]:
         """Scrape whatever the families are."""
-        text = self._exposition.render(openmetrics=as_openmetrics).decode()
+        text = self._exposition.render(openmetrics=as_openmetrics, unheld=unheld).decode()
         return parsing.values(text, as_openmetrics=as_openmetrics)
 
 
@@ -167,3 +173,46 @@ def test_given_a_new_child_then_its_creation_is_its_first_scrape() -> None:
     scrapes.failed(a=1)
     found = scrapes.scrape(as_openmetrics=True)
     assert [v for k, v in found.items() if k[0] == "celery_task_failed_created"] == [born]
+
+
+def test_given_a_person_who_looks_then_the_value_is_shown_and_no_hold_begins() -> None:
+    """A look before, during and after the hold shows what is; the scraper sees its 0 all the same.
+
+    Nor does a look end a hold early, and what is shown to people is not kept as shown.
+    """
+    scrapes = Scrapes()
+    kept: list[bytes] = []
+    scrapes.keep_in(kept)
+
+    def looked(**counts: int) -> float:
+        scrapes.families = [
+            samples.family(FAILED, [((name, *A[1:]), count) for name, count in counts.items()])
+        ]
+        (value,) = [
+            value for key, value in scrapes.scrape(unheld=True).items() if key[0] == FAILED.name
+        ]
+        return value
+
+    assert looked(a=7) == 7
+    scrapes.now += 60
+    assert looked(a=8) == 8
+    assert kept == []
+    assert scrapes.failed(a=8) == {"a": 0}
+    scrapes.now += 5
+    assert looked(a=9) == 9
+    assert scrapes.failed(a=9) == {"a": 0}
+    scrapes.now += HOLD
+    assert looked(a=9) == 9
+    assert scrapes.failed(a=9) == {"a": 9}
+    assert len(kept) == 3
+
+
+def test_given_a_person_who_looks_at_a_histogram_then_it_is_full() -> None:
+    """Buckets, count and sum are what they are."""
+    scrapes = Scrapes()
+    waits = samples.Distribution((1.0,), [2, 1], 5.0)
+    scrapes.families = [samples.family(WAIT, [(A[:2], waits)])]
+    looked = scrapes.scrape(unheld=True)
+    assert {value for key, value in looked.items() if key[0].endswith("_count")} == {3}
+    held = scrapes.scrape()
+    assert {value for key, value in held.items() if key[0].endswith("_count")} == {0}

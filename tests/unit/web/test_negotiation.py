@@ -128,3 +128,29 @@ def test_dots_escaping_is_not_promised() -> None:
 def test_gzip(accept_encoding: str, expected: bool) -> None:
     """The response is compressed when that is allowed and not liked less than plain bytes."""
     assert negotiation.accepts_gzip(accept_encoding) is expected
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("text/html", False),
+        ("text/plain", False),
+        ("application/json, text/plain, */*", False),
+        (BROWSER, False),
+        (PROMETHEUS_2, True),
+        (PROMETHEUS_3, True),
+        (PROMETHEUS_3_TEXT_ONLY, True),
+        (PROMETHEUS_PROTOBUF, True),
+        ("text/plain;version=0.0.4;q=1,*/*;q=0.1", True),
+        ("text/plain; version=0.0.4", True),
+        ("application/openmetrics-text", True),
+        ("application/openmetrics-text; version=0.0.1", True),
+        ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;q=0.7", True),
+        ("Text/Plain; VERSION=1.0.0", True),
+    ],
+)
+def test_scrapers_and_people(accept: str, expected: bool) -> None:
+    """Who names a format and its version is a scraper; who takes anything is a person."""
+    assert negotiation.is_scraper(accept) is expected
