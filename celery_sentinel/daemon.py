@@ -29,7 +29,7 @@ from celery_sentinel import (
     web,
     wire,
 )
-from celery_sentinel.brokers import choice, control, result_backend
+from celery_sentinel.brokers import choice, control, mailboxes, result_backend
 from celery_sentinel.collectors import objectives, queues, sentinel, tasks, workers
 from celery_sentinel.config import addresses
 from celery_sentinel.fleet import backend, stream
@@ -135,6 +135,7 @@ class Daemon:
             interval=config.polling.workers,
             timeout=config.polling.timeout,
             enable=config.events.enable,
+            looking=mailboxes.mailboxes_of(config),
         )
 
     def _questions(self, config: schema.Config) -> Iterator[loop.Question]:

@@ -28,11 +28,20 @@ class BrokerError(SentinelError):
 
     ``reason`` is the value of the ``reason`` label on
     ``celery_sentinel_stream_gaps_total``. ``since`` is the monotonic time until which
-    everything is known to have been heard; None is the moment of the error.
+    everything is known to have been heard; None is the moment of the error. ``doubtful`` is a
+    subscription that may be dead and is to be renewed to find that out.
     """
 
-    def __init__(self, message: str, *, reason: str = "error", since: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "error",
+        since: float | None = None,
+        doubtful: bool = False,
+    ) -> None:
         # What a server says may be of any length, and is shown in logs and pages.
         super().__init__(message if len(message) <= LONGEST else message[: LONGEST - 1] + "…")
         self.reason = reason
         self.since = since
+        self.doubtful = doubtful

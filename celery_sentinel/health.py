@@ -36,7 +36,9 @@ def of_stream(
         why = connection.last_error or "not connected yet"
         return web.Health(ok=False, reasons=(f"broker {connection.url}: {why}",))
     with fleet.lock.reading():
-        patience = [worker.patience for worker in fleet.workers if worker.heartbeat_at]
+        beating = [worker for worker in fleet.workers if worker.heartbeat_at]
+        # One that its work may have silenced is not expected to be heard.
+        patience = [worker.patience for worker in beating if not worker.may_be_working]
         last = fleet.last_event_at
     # An event of before the start says nothing of the time since.
     silence = None if last is None else now - max(last, started)

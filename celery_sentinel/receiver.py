@@ -48,6 +48,8 @@ class Receiver:
         self._attempts = 0
         self._connected_at = 0.0
         self._ticked_at = 0.0
+        self._silent_since: float | None = None  # a silence amid which we subscribe anew
+        self._doubtful = False  # the subscription was renewed, and whether it had been dead is open
 
     def stop(self) -> None:
         """Ask the thread to end; it does within one read."""
@@ -73,6 +75,8 @@ class Receiver:
                 now = self.beat = clock()
                 if batch:
                     apply(batch, now, wall())
+                    if self._doubtful:
+                        self._judge_silence(now)
                 if now - self._ticked_at >= TICK:
                     self._tick(now, wall())
         except errors.BrokerError as error:
@@ -93,6 +97,17 @@ class Receiver:
                 f"no event for {now - deaf_since:.0f} s from workers that beat",
                 reason="watchdog",
                 since=deaf_since,
+                doubtful=True,
+            )
+
+    def _judge_silence(self, now: float) -> None:
+        """Count the silence before a renewal as a gap, once a worker shows that it was one."""
+        since = self._fleet.deafness(now)
+        self._doubtful = self._fleet.doubt is not None
+        if since is not None:
+            seconds = self._connection.was_deaf(since)
+            self._log.warning(
+                "subscription_was_dead", broker=self._connection.url, gap_seconds=round(seconds, 3)
             )
 
     def _rest(self) -> None:
@@ -116,10 +131,13 @@ class Receiver:
         now = time.monotonic()
         kept = self._source.kept
         gap = self._connection.connected(now, time.time(), kept=kept)
-        self._fleet.resubscribed(now)
+        self._fleet.resubscribed(now, amid=self._silent_since)
+        self._doubtful, self._silent_since = self._fleet.doubt is not None, None
         self._connected_at = now
         where = {"broker": self._connection.url}
-        if gap is None:
+        if self._doubtful:
+            self._log.info("subscription_renewed", **where)
+        elif gap is None:
             self._log.info("broker_connected", **where)
         elif kept:
             self._log.info("broker_resumed", away_seconds=round(gap, 3), **where)
@@ -141,6 +159,10 @@ class Receiver:
     def _broken(self, error: errors.BrokerError) -> None:
         """Note a break or a failed attempt; one log line for each change of state."""
         connection = self._connection
+        if error.doubtful and connection.doubted():
+            self._silent_since = error.since
+            return
+        self._silent_since = None
         known = connection.last_error is not None
         news = "broker_lost" if connection.up else "broker_unreachable"
         text = self._scrub(str(error))

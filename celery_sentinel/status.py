@@ -32,7 +32,9 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One worker; ``state`` is up, lost or unheard; None is unknown.
 
     ``wedged`` says in a few words why it seems to be stuck, None while it does not. It can run
-    ``concurrency`` tasks at once, at most, and ``pool_size`` as its pool is now.
+    ``concurrency`` tasks at once, at most, and ``pool_size`` as its pool is now. ``remote_control``
+    is False if it seems to be off. One that ``may_be_working`` is silent, and of a pool that is
+    silenced by its work, or of an unknown one.
     """
 
     hostname: str
@@ -47,6 +49,8 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     system: str | None
     responding: bool | None = None
     wedged: str | None = None
+    remote_control: bool | None = None
+    may_be_working: bool = False
     pool: str | None = None
     concurrency: int | None = None
     pool_size: int | None = None
@@ -67,7 +71,9 @@ class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One queue: how it became known, what waits in it, who works on it; None is unknown.
 
     ``oldest_message_seconds`` is exact where ``oldest_source`` is tracked or header; where it is
-    observed the message is at least so old.
+    observed the message is at least so old. ``started_seconds`` is how long ago one of its workers
+    started a task, of whichever queue; ``held`` are tasks that workers with free slots have taken
+    and not begun.
     """
 
     queue_name: str
@@ -84,6 +90,8 @@ class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
     workers: int | None = None
     slots: int | None = None
     slots_busy: int | None = None
+    started_seconds: float | None = None
+    held: int | None = None
     missed: tuple[Missed, ...] = ()
 
 

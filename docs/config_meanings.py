@@ -111,6 +111,8 @@ MEANINGS: Mapping[str, str] = {
     "tasks.categories[].category": "Value of the label `category`.",
     "workers": "Worker liveness.",
     "workers.forget_after": "How long a lost worker stays, with `celery_worker_up` 0.",
+    "workers.shutdown_timeout": "How long a worker that said goodbye may go on with its last tasks "
+    "without a word, before they count as lost: no shorter than what your supervisor gives it.",
     "workers.wedged_after": "How long a worker may start nothing beside a backlog and free slots "
     "before `celery_worker_wedged` says so.",
     **config_objectives.MEANINGS,

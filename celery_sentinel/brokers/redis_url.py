@@ -225,6 +225,12 @@ def event_channels(config: schema.Config, address: Address) -> tuple[list[str], 
     return [_GLOB.sub(r"\\\1", channel) + "/*" for channel in channels], channels
 
 
+def fanout_channel(broker: schema.Broker, address: Address, exchange: str) -> str:
+    """Return the channel of a fanout exchange on the server at ``address``."""
+    prefix = _formatted(_fanout_prefix(broker.transport_options), address.db)
+    return f"{broker.transport_options.get('global_keyprefix') or ''}{prefix}{exchange}"
+
+
 def _fanout_prefix(options: dict[str, Any]) -> str:
     given = options.get("fanout_prefix", True)
     if isinstance(given, str):

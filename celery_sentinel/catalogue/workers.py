@@ -57,6 +57,11 @@ WORKER_CRASHES = _worker(
     zero_born=True,
     source="worker-online, worker-heartbeat",
 )
+WORKER_NAME_SHARED = _worker(
+    name="celery_worker_name_shared",
+    help="1 while two processes use this node name: their numbers cannot be told apart.",
+    source="worker-heartbeat, poll of workers",
+)
 WORKER_LOST = _worker(
     type="counter",
     name="celery_worker_lost_total",
@@ -88,7 +93,8 @@ WORKER_RESPONDING = _worker(
 )
 WORKER_WEDGED = _worker(
     name="celery_worker_wedged",
-    help="1 while the worker beats but seems stuck: polls unanswered, or idle beside a backlog.",
+    help="1 while the worker beats but seems stuck: it does not answer, consumes no queue any "
+    "more, or is idle beside a backlog.",
     labels=("hostname", "reason"),
     source="poll of workers and queues",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from celery_sentinel.collectors import portions
-from celery_sentinel.fleet.worker import SOLO, State
+from celery_sentinel.fleet.worker import State
 
 if TYPE_CHECKING:
     from celery_sentinel.fleet import model
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 class Crew(NamedTuple):
     """The workers of one queue. ``busy`` slots run a task of whichever queue.
 
-    ``slots`` is None while one of the workers has not told how many it has.
+    ``slots`` is None while one of the workers has not told how many it has. ``progressed_at`` is
+    when one was last heard to start a task (monotonic); ``held`` are tasks taken and not begun by
+    those that have free slots.
     """
 
     workers: int
     slots: int | None
     busy: int
+    progressed_at: float | None = None
+    held: int = 0
 
 
 NOBODY = Crew(0, 0, 0)
@@ -51,20 +55,27 @@ class Crews:
             self._nobody = None
             return
         slots, busy = worker.slots, worker.busy
-        if worker.pool == SOLO and worker.state is State.UNHEARD:
-            busy = 1  # else it would be heard
+        if worker.may_be_working:
+            busy = max(1, busy if slots is None else slots)  # else it would be heard
         for name in set(worker.queues):
             crew = self._by_queue.get(name, NOBODY)
             all_slots = None if crew.slots is None or slots is None else crew.slots + slots
-            self._by_queue[name] = Crew(crew.workers + 1, all_slots, crew.busy + busy)
+            moved = [at for at in (crew.progressed_at, worker.progressed_at) if at is not None]
+            self._by_queue[name] = Crew(
+                crew.workers + 1,
+                all_slots,
+                crew.busy + busy,
+                progressed_at=max(moved, default=None),
+                held=crew.held + (worker.reserved or 0 if worker.free_slots else 0),
+            )
 
 
 def _is_there(worker: Worker, asked_at: float) -> bool:
     """Tell whether a worker counts: it is up, or sends no heartbeats but answers.
 
-    The pool solo does neither while it works.
+    The pool solo does neither while it works, and what has not told its pool may be solo.
     """
     if worker.state is State.UNHEARD:
         answered = worker.answered_at is not None and worker.answered_at >= asked_at
-        return answered or worker.pool == SOLO
+        return answered or worker.may_be_working
     return worker.state is State.UP

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from celery_sentinel import catalogue, samples
 from celery_sentinel.collectors import portions
-from celery_sentinel.fleet import labels, wedge
+from celery_sentinel.fleet import labels, verdict
 from celery_sentinel.fleet.worker import State, Worker
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def _add(worker: Worker, gathered: Gathered) -> None:
         gathered[catalogue.WORKER_UP].append((hostname, int(worker.state is State.UP)))
         gathered[catalogue.WORKER_RESTARTS].append((hostname, worker.restarts))
         gathered[catalogue.WORKER_CRASHES].append((hostname, worker.crashes))
+    if worker.heartbeat_at is not None:
+        gathered[catalogue.WORKER_NAME_SHARED].append((hostname, int(worker.duplicate)))
     for metric, value in (
         (catalogue.WORKER_LAST_HEARTBEAT, worker.heartbeat_at),
         (catalogue.WORKER_TASKS_ACTIVE, worker.active),
@@ -76,5 +78,5 @@ def _add_judgement(worker: Worker, gathered: Gathered) -> None:
     answered = int(worker.responding)
     gathered[catalogue.WORKER_RESPONDING].append(((worker.hostname,), answered))
     gathered[catalogue.WORKER_WEDGED].extend(
-        ((worker.hostname, reason), int(worker.wedged == reason)) for reason in wedge.REASONS
+        ((worker.hostname, reason), int(worker.wedged == reason)) for reason in verdict.REASONS
     )

@@ -169,6 +169,7 @@ def _check_durations(config: schema.Config, locate: Locate) -> None:
         ("tasks", "ttl"): config.tasks.ttl,
         ("tasks", "grace"): config.tasks.grace,
         ("workers", "forget_after"): config.workers.forget_after,
+        ("workers", "shutdown_timeout"): config.workers.shutdown_timeout,
     }
     for path, seconds in positive.items():
         if not seconds:

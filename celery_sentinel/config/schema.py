@@ -165,9 +165,13 @@ class Tasks(Section, frozen=True, kw_only=True):
 
 
 class Workers(Section, frozen=True, kw_only=True):
-    """Worker liveness; ``wedged_after`` is how long one may idle beside a backlog."""
+    """Worker liveness; ``wedged_after`` is how long one may idle beside a backlog.
+
+    ``shutdown_timeout`` is how long one may go on without a word after its goodbye.
+    """
 
     forget_after: Seconds = Seconds(24 * 3600)
+    shutdown_timeout: Seconds = Seconds(300)
     wedged_after: Seconds = Seconds(60)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from celery_sentinel.fleet import labels, records
 from celery_sentinel.fleet.series import CLOSED, STARTED
-from celery_sentinel.fleet.worker import State
+from celery_sentinel.fleet.worker import MOST_QUEUES, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 INTERVALS_KEPT = 3
 MAX_COUNT = 2**63
-MOST_QUEUES = 1000  # of one worker; celery itself is happy with a few
 # An answer and the events of the same moment may overtake each other by so much, in seconds.
 MARGIN = 3.0
 
@@ -68,11 +67,15 @@ class Answers:
                 self._note(worker, reading, asked_at=asked_at, now=now, wall=wall)
         for worker in self._workers:
             asked = among is None or worker.hostname in among
-            if asked and worker.hostname not in by_hostname and worker.state is State.UP:
+            if not asked or worker.hostname in by_hostname:
+                continue
+            worker.missed_at = now
+            if worker.state is State.UP:
                 # The first question may go out before a new worker listens.
                 heard_us = worker.answered_at is not None or worker.unanswered
                 worker.responding = False if heard_us else None
                 worker.unanswered += 1
+                worker.asked_in_vain = worker.answered_at is None
         if among is None:
             self.known_at = now
 
@@ -110,6 +113,9 @@ class Answers:
         if reading.queues is not None:
             names = filter(None, reading.queues[:MOST_QUEUES])
             worker.queues = tuple(self._queues.consumed(name, wall) for name in names)
+            worker.unconsuming = 0 if worker.queues else worker.unconsuming + 1
+            fresh = [name for name in worker.queues if name not in worker.consumed]
+            worker.consumed = (*worker.consumed, *fresh)[-MOST_QUEUES:]
         if reading.active is not None:
             if not worker.duplicate:  # what runs on a namesake is not in this answer
                 ids = {task.task_id for task in reading.active}

@@ -15,10 +15,10 @@ class Closer:
     def __init__(self, record_table: records.RecordTable) -> None:
         self._records = record_table
 
-    def lose(self, worker: Worker, now: float) -> None:
-        """Close what ran on a worker that was declared dead: lost."""
+    def lose(self, worker: Worker, now: float, *, reason: str = "worker_lost") -> None:
+        """Close what ran on a worker whose process is no more, or was given up: lost."""
         for uuid, record in list(worker.running.items()):
-            record.series.lost["worker_lost"] += 1
+            record.series.lost[reason] += 1
             self._records.close(uuid, record, now)
         worker.running.clear()
 

@@ -9,6 +9,8 @@ from celery_sentinel.fleet import (
     answers,
     backlog,
     closing,
+    doubt,
+    gone,
     kinds,
     labels,
     lock,
@@ -23,7 +25,7 @@ from celery_sentinel.fleet import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from celery_sentinel import events, readings
     from celery_sentinel.config import schema
@@ -46,19 +48,13 @@ class Fleet:
         self.last_failure: Exception | None = None
         self.last_event_at: float | None = None
         self.silence = silence.Silence()
+        self.doubt: doubt.Doubt | None = None  # whether the subscription before this one was dead
         self.queues = tables.queue_table(config)
         self.series = tables.series_table(config)
         self.records = tables.record_table(config)
         self.closer = closing.Closer(self.records)
         audit = losses.Losses(self.series, poll_interval=config.polling.workers)
-        self.workers = workers.WorkerTable(
-            limit=config.metrics.limits.workers,
-            forget_after=config.workers.forget_after,
-            audit=audit,
-            on_lost=self._lost,
-            on_idle=self._idle,
-            on_left=self._left,
-        )
+        self.workers = self._worker_table(config, audit)
         self.tracker = tasks.Tracker(
             series=self.series,
             worker_table=self.workers,
@@ -78,6 +74,18 @@ class Fleet:
         self._last_tick: float | None = None
         self._clock_offset: float | None = None  # epoch less monotonic
         self._kinds = kinds.Kinds(self._handlers())
+
+    def _worker_table(self, config: schema.Config, audit: losses.Losses) -> workers.WorkerTable:
+        return workers.WorkerTable(
+            limit=config.metrics.limits.workers,
+            forget_after=config.workers.forget_after,
+            shutdown_timeout=config.workers.shutdown_timeout,
+            audit=audit,
+            on_lost=self._lost,
+            on_idle=self._idle,
+            on_left=self._left,
+            on_given_up=self._given_up,
+        )
 
     def _answers(self, config: schema.Config, audit: losses.Losses) -> answers.Answers:
         return answers.Answers(
@@ -187,6 +195,11 @@ class Fleet:
             self.queues.note_sent(self._sent_to(), wall)
             self.queues.forget(wall, self._forget_queues_after)
 
+    def note_gone(self, names: Collection[str], asked_at: float, *, lasting: bool) -> None:
+        """Note which workers the broker did not know any more at ``asked_at``. Takes the lock."""
+        with self.lock:
+            gone.note(self.workers, names, asked_at, lasting=lasting)
+
     def note_queues(self, found: Iterable[tuple[str, str]], wall: float) -> None:
         """Remember queues the broker knows of, as (name, source) pairs. Takes the lock."""
         with self.lock:
@@ -216,11 +229,36 @@ class Fleet:
                 found[one.queue_name] += one.sent
         return found
 
-    def resubscribed(self, now: float) -> None:
-        """Note that the stream stands again. Takes the lock."""
+    def resubscribed(self, now: float, *, amid: float | None = None) -> None:
+        """Note that the stream stands again; it was renewed ``amid`` a silence since then, or None.
+
+        Such a silence is not held for ours until a worker proves it (``deafness``). Takes the lock.
+        """
         with self.lock:
-            self.workers.resubscribed(now)
+            if amid is None:
+                self.doubt = None
+                self.workers.resubscribed(now)
+            elif self.doubt is None:
+                self.doubt = doubt.Doubt(self.workers, since=amid, now=now)
+            else:
+                self.doubt.renewed_at = now
             self.silence.subscribed(now)
+
+    def deafness(self, now: float) -> float | None:
+        """Return since when the subscription before had been dead, once that is proven.
+
+        The doubt ends with that, or some seconds after the renewal. Takes the lock.
+        """
+        with self.lock:
+            if self.doubt is None:
+                return None
+            since = None
+            if self.doubt.is_proven(self.workers):
+                since = self.doubt.since
+                self.workers.resubscribed(self.doubt.renewed_at)
+            if since is not None or self.doubt.is_over(now):
+                self.doubt = None
+            return since
 
     def deaf_since(self, now: float) -> float | None:
         """Return since when we may be deaf (monotonic), None if we are not. Takes the lock."""
@@ -247,13 +285,16 @@ class Fleet:
         self.workers.online(event, self.tracker.now, self._wall)
 
     def _offline(self, event: events.Event) -> None:
-        self.workers.offline(event, self.tracker.now)
+        self.workers.offline(event, self.tracker.now, self._wall)
 
     def _lost(self, worker: Worker) -> None:
         self.closer.lose(worker, self.tracker.now)
 
     def _idle(self, worker: Worker, before: float) -> None:
         self.closer.close_idle(worker, before, self.tracker.now)
+
+    def _given_up(self, worker: Worker) -> None:
+        self.closer.lose(worker, self.tracker.now, reason="worker_left")
 
     def _left(self, worker: Worker) -> None:
         self.closer.close_left(worker, self.tracker.now)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 PIDS_REMEMBERED = 8
 MAX_COUNT = 2**63
+# What a process can have started; more is believed once a second heartbeat says so.
+MOST_AT_FIRST = 10**10
+MOST_A_SECOND = 10**5
 
 
 class Processes:
@@ -34,12 +37,21 @@ class Processes:
             return
         if pid in worker.processed_by_pid:
             worker.duplicate = worker.state is not State.OFFLINE
+            self._take_back(worker, pid)
         elif worker.pid is None:
             worker.processed_by_pid[pid] = 0
         else:
+            before, crashes = worker.pid, worker.crashes
             self.restarted(worker, pid, resubscribed_at=resubscribed_at)
+            worker.replaced = (before, worker.crashes - crashes)
         worker.pid = pid
         worker.skews.clear()
+
+    def _take_back(self, worker: Worker, pid: int) -> None:
+        """Take back a crash: the process that seemed to have been replaced is heard again."""
+        replaced, worker.replaced = worker.replaced, None
+        if worker.duplicate and replaced is not None and replaced[0] == pid:
+            worker.crashes -= replaced[1]
 
     def restarted(self, worker: Worker, pid: int | None, *, resubscribed_at: float) -> None:
         """Note a restart that the first event of the new process tells.
@@ -54,6 +66,7 @@ class Processes:
     def _begin(self, worker: Worker, pid: int | None) -> None:
         """Begin the count of a new process; when it started, only its worker-online can tell."""
         worker.restarts += 1
+        worker.replaced = None
         self._losses.end(worker, worker.pid)
         worker.duplicate = worker.fell_back = False
         worker.started_at = None
@@ -82,12 +95,14 @@ class Processes:
         worker.fell_back = True
         return False
 
-    def note_progress(self, worker: Worker, processed: int, *, resubscribed_at: float) -> None:
+    def note_progress(
+        self, worker: Worker, processed: int, now: float, *, resubscribed_at: float
+    ) -> None:
         """Add what the process started since its last heartbeat; judge whether it sends events.
 
         What it started while our stream was broken, until ``resubscribed_at``, proves nothing.
         """
-        if not 0 <= processed < MAX_COUNT:
+        if not 0 <= processed < MAX_COUNT or _is_doubtful(worker, processed, now):
             return
         before = worker.processed_by_pid.get(worker.pid, 0)
         if processed < before:
@@ -97,6 +112,8 @@ class Processes:
         elif worker.fell_back:
             worker.duplicate, worker.fell_back = True, False
         known = worker.processed is not None
+        if known and processed > before:
+            worker.progressed_at = now
         worker.processed = (worker.processed or 0) + processed - before
         worker.processed_by_pid[worker.pid] = processed
         if worker.task_heard:
@@ -109,3 +126,32 @@ class Processes:
         elif known and processed > before and worker.progress_at > resubscribed_at:
             worker.unexplained_progress = True  # its events may be right behind this heartbeat
         worker.task_heard = 0.0  # not a time to compare with: what comes next may be as old
+
+
+def is_fresh(worker: Worker, event: events.Event, *, resubscribed_at: float) -> bool:
+    """Tell whether the hello of a pid that is known comes from another process all the same.
+
+    Its count says so if it is lower than one before, or 0 though the process has started a task;
+    so does its Lamport clock if that fell back, which it does not where neighbours lend it theirs.
+    And no process says hello twice but after a break, to which it has said goodbye.
+    """
+    before = worker.processed_by_pid.get(event.pid)
+    if before is None or event.processed is None:
+        return False
+    started = event.pid == worker.pid and (worker.worked or bool(worker.running))
+    if event.processed < before or (event.processed == 0 and started):
+        return True
+    if event.pid != worker.pid or worker.clock is None or event.clock is None:
+        return False
+    heard_on = worker.state is not State.OFFLINE and worker.heard >= resubscribed_at
+    return event.clock < worker.clock or (heard_on and event.processed == 0)
+
+
+def _is_doubtful(worker: Worker, processed: int, now: float) -> bool:
+    """Tell whether a count is higher than can be, and said for the first time."""
+    before = worker.processed_by_pid.get(worker.pid, 0)
+    most = MOST_AT_FIRST
+    if worker.processed is not None and worker.progress_at:
+        most = min(most, before + MOST_A_SECOND * int(now - worker.progress_at + 10))
+    doubted, worker.doubted = worker.doubted, processed if processed > most else None
+    return processed > most and (doubted is None or not doubted <= processed <= doubted + most)

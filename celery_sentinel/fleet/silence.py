@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet.worker import INTERVALS_TO_SILENCE, SOLO, SOLO_PATIENCE, State
+from celery_sentinel.fleet.worker import INTERVALS_TO_SILENCE, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from celery_sentinel.fleet.worker import Worker
 
 FLOOR = 15.0  # seconds without any event
+AT_WORK = 60.0  # seconds, where a task may be what silences those that were heard
 LONGEST = 900.0  # seconds between two attempts while nothing comes
 
 
 class Silence:
     """Since when nothing has come from anybody; ``heard_at`` is monotonic, set with each batch.
 
+    It costs a subscription, and is no gap until a worker proves it (``doubt``).
     A silence is doubted once if it followed beats on the same subscription. While the next one
     brings nothing either, it is doubted again only if workers answer questions, and ever later:
     a fleet that is dead is not worth a reconnect.
@@ -49,10 +51,12 @@ class Silence:
         """Tell whether a worker that beats should have been heard on this subscription."""
         if worker.heartbeat_at is None or worker.state is State.OFFLINE:
             return False
-        return max(worker.last_heard, worker.answered_at or 0.0) > self._subscribed_at
+        return worker.last_seen > self._subscribed_at
 
     def _limit(self, worker: Worker) -> float:
         patience = max(INTERVALS_TO_SILENCE * worker.interval, FLOOR)
+        if worker.is_silent_at_work:
+            patience = max(patience, AT_WORK)
         if self.heard_at <= self._subscribed_at:
             patience = min(patience * 2.0 ** min(self._in_vain, 10), max(LONGEST, patience))
-        return max(patience, SOLO_PATIENCE) if worker.pool == SOLO else patience
+        return patience

@@ -38,6 +38,8 @@ class Stream:
         self._connected_at = float("-inf")
         self._away: tuple[str, float] | None = None  # reason and start of a break not yet judged
         self._last_away = 0.0
+        self._renewing = False
+        self._renewed: float | None = None  # epoch: the last such renewal
         # Seconds of the gaps that have ended, start of the one under way: replaced as one, so
         # that a reader in another thread never sees the first without the second.
         self._gap: tuple[float, float | None] = (0.0, None)
@@ -73,6 +75,10 @@ class Stream:
         """
         ended, lost_at = self._gap
         away = None if lost_at is None else now - lost_at
+        if self._renewing:
+            self._renewing = False
+            self._connected_at, self._renewed = now, wall
+            return None
         if self._away is not None:
             (reason, lost_at), self._away = self._away, None
             away = now - lost_at
@@ -86,6 +92,25 @@ class Stream:
         self.up, self.since, self.last_error = True, wall, None
         return away
 
+    def doubted(self) -> bool:
+        """Note that a standing subscription is to be renewed at once; tell whether it may be.
+
+        Whether it was dead shows afterwards (``was_deaf``). A durable queue keeps what came.
+        """
+        self._renewing = self.up and not self.durable
+        return self._renewing
+
+    def was_deaf(self, since: float) -> float:
+        """Note that the subscription renewed last had brought nothing ``since`` (monotonic).
+
+        Returns how long that was, in seconds.
+        """
+        seconds = max(0.0, self._connected_at - since)
+        self.gaps["watchdog"] += 1
+        self._gap = (self._gap[0] + seconds, self._gap[1])
+        self.since = self._renewed
+        return seconds
+
     def lost(
         self, now: float, wall: float, *, reason: str, error: str, since: float | None = None
     ) -> None:
@@ -94,6 +119,7 @@ class Stream:
         ``since`` is until when all is known to have been heard, if that was before ``now``.
         """
         self.last_error = error
+        self._renewing = False
         if self.up:
             start = now if since is None else min(now, max(since, self._connected_at))
             if self.durable:

@@ -4,40 +4,71 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet.worker import SOLO, State
+from celery_sentinel.fleet import verdict
+from celery_sentinel.fleet.worker import State
 
 if TYPE_CHECKING:
     from celery_sentinel.fleet import queues
     from celery_sentinel.fleet.worker import Worker
 
-NOT_ANSWERING = "not_answering"
-NO_PROGRESS = "no_progress"
-REASONS = (NOT_ANSWERING, NO_PROGRESS)
 POLLS_UNANSWERED = 2
+POLLS_UNCONSUMING = 2
 BEATS_STANDING_STILL = 2  # what a worker has processed is told by its heartbeats
 
 
 def judge(worker: Worker, table: queues.QueueTable, now: float, *, after: float) -> None:
     """Set ``worker.wedged`` to the reason it seems stuck, or None; ``after`` is in seconds.
 
-    It beats but has left two polls in a row unanswered; or for ``after`` seconds its queues
-    have held messages, it has had free slots, and it has started nothing. Nothing is said of
-    a worker that is not up, nor of the pool solo, which can do neither while it works. One
-    that has never answered is not said to have ceased: its remote control may be off.
+    It beats but has left two polls in a row unanswered; or it has said twice that it consumes no
+    queue, and did before; or for ``after`` seconds its queues have held messages, it has had free
+    slots, and it has started nothing. Nothing is said of a worker that is not up.
     """
-    if worker.state is not State.UP or worker.pool == SOLO:
+    if worker.state is not State.UP:
         worker.wedged = worker.stalled_since = None
         return
-    if worker.unanswered >= POLLS_UNANSWERED and worker.answered_at is not None:
-        worker.wedged = NOT_ANSWERING
-        return
+    facts = verdict.Facts(
+        heard="beats",
+        answers=_answers(worker),
+        consumes=_consumes(worker),
+        progresses=_progresses(worker, table, now, after=after),
+        pool=worker.kind,
+    )
+    worker.wedged = verdict.of(facts).wedged or None
+
+
+def _answers(worker: Worker) -> str:
+    """Tell how it has answered the last polls.
+
+    One that has never answered is not said to have ceased: its remote control may be off.
+    """
+    if worker.responding is None:
+        return verdict.UNKNOWN
+    if worker.responding:
+        return "yes"
+    if worker.answered_at is None:
+        return "never"
+    return "no" if worker.unanswered >= POLLS_UNANSWERED else "missed"
+
+
+def _consumes(worker: Worker) -> str:
+    """Tell whether it consumes a queue: no, if it did and has twice said that it does not."""
+    if worker.queues is None:
+        return verdict.UNKNOWN
+    if worker.queues:
+        return "yes"
+    ceased = worker.consumed and worker.unconsuming >= POLLS_UNCONSUMING
+    return "no" if ceased else verdict.UNKNOWN
+
+
+def _progresses(worker: Worker, table: queues.QueueTable, now: float, *, after: float) -> str:
+    """Tell whether it starts tasks: no, if it could and has started none for ``after`` seconds."""
     if not _is_stalled(worker, table):
         worker.stalled_since = None
-    elif worker.stalled_since is None:
+        return verdict.UNKNOWN
+    if worker.stalled_since is None:
         worker.stalled_since = now
     patience = max(after, BEATS_STANDING_STILL * worker.interval)
-    stalled = worker.stalled_since is not None and now - worker.stalled_since >= patience
-    worker.wedged = NO_PROGRESS if stalled else None
+    return "no" if now - worker.stalled_since >= patience else verdict.UNKNOWN
 
 
 def _is_stalled(worker: Worker, table: queues.QueueTable) -> bool:

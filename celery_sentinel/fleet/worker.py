@@ -6,6 +6,8 @@ from collections import deque
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from celery_sentinel.fleet import verdict
+
 if TYPE_CHECKING:
     from celery_sentinel.fleet import ledger, records
 
@@ -14,8 +16,7 @@ SILENCE_FLOOR = 10.0  # seconds
 INTERVALS_TO_SILENCE = 3
 SKEW_WINDOW = 64  # heartbeats
 MOST_BELIEVED = 10_000  # tasks that run at once, by a heartbeat alone: anybody may send one
-SOLO = "solo"  # the pool whose only thread neither beats nor answers while it runs a task
-SOLO_PATIENCE = 900.0  # seconds; longer than most tasks
+MOST_QUEUES = 1000  # of one worker; celery itself is happy with a few
 
 
 class State(StrEnum):
@@ -34,20 +35,30 @@ class Worker:
         "active",
         "announced_at",
         "answered_at",
+        "asked_in_vain",
+        "beats_at_work",
+        "clock",
         "concurrency",
+        "consumed",
         "crashes",
+        "doubted",
         "duplicate",
         "events_enabled",
         "fell_back",
+        "gone_at",
         "heard",
         "heartbeat_at",
         "hostname",
         "idle_at",
+        "ignored",
         "interval",
         "ledgers",
+        "left_active",
+        "left_at",
         "loadavg",
         "max_rss_bytes",
         "missed",
+        "missed_at",
         "missing",
         "offline_at",
         "pid",
@@ -57,7 +68,9 @@ class Worker:
         "processed",
         "processed_by_pid",
         "progress_at",
+        "progressed_at",
         "queues",
+        "replaced",
         "reserved",
         "responding",
         "restarts",
@@ -73,6 +86,7 @@ class Worker:
         "sw_ver",
         "task_heard",
         "unanswered",
+        "unconsuming",
         "unexplained_progress",
         "wedged",
         "worked",
@@ -87,12 +101,18 @@ class Worker:
         self.heartbeat_at: float | None = None  # epoch, our clock
         self.announced_at: float | None = None  # epoch, its clock: last worker-online
         self.offline_at: float | None = None  # epoch, its clock: last worker-offline
+        self.left_at: float | None = None  # monotonic: the receipt of that
+        self.left_active: int | None = None  # what it ran when it said goodbye
         self.started_at: float | None = None
         self.interval = DEFAULT_INTERVAL
         self.active: int | None = None
         self.processed: int | None = None
         self.processed_by_pid: dict[int | None, int] = {}
         self.progress_at = 0.0  # monotonic: its last heartbeat with ``processed``
+        self.progressed_at: float | None = None  # monotonic: the last that counted more than before
+        self.doubted: int | None = None  # a count too high to be believed unless it is said again
+        self.clock: int | None = None  # Lamport clock of its last worker event
+        self.gone_at = 0.0  # monotonic: when the broker was found to know its process no more
         self.ledgers: dict[int | None, ledger.Ledger] = {}  # by pid
         self.starts: dict[int | None, list[int | None]] = {}  # those of the ledgers, by pid
         self.missed: int | None = None  # task-started that were lost; None: never checked
@@ -102,6 +122,8 @@ class Worker:
         self.restarts = 0
         self.crashes = 0  # those of the restarts before which the process said no goodbye
         self.duplicate = False  # two processes use its name at once
+        # The process that its present one seems to have replaced, and whether that was a crash.
+        self.replaced: tuple[int | None, int] | None = None
         self.fell_back = False  # its last heartbeat counted fewer tasks than one before
         self.events_enabled: bool | None = None
         self.unexplained_progress = False
@@ -114,8 +136,14 @@ class Worker:
     def clear_answers(self) -> None:
         """Forget what the process answered: it is another one now."""
         self.answered_at: float | None = None  # monotonic
+        self.missed_at = 0.0  # monotonic: the last poll that it left unanswered
+        self.beats_at_work = False  # a heartbeat told of a running task
+        self.consumed: tuple[str, ...] = ()  # what it has ever said that it consumes
+        self.unconsuming = 0  # answers in a row that named no queue
         self.responding: bool | None = None  # answered the last poll
         self.unanswered = 0  # polls in a row
+        self.asked_in_vain = False  # it has never answered, nor beat since it was asked last
+        self.ignored = 0  # such questions over which it went on to beat
         self.pool: str | None = None
         self.concurrency: int | None = None  # at most, with --autoscale
         self.pool_size: int | None = None  # now
@@ -156,6 +184,38 @@ class Worker:
         """How many of its slots run a task: by its heartbeats, else by its events and answers."""
         running = len(self.running) if self.active is None else self.active
         return running if self.slots is None else min(running, self.slots)
+
+    @property
+    def kind(self) -> str:
+        """Its pool as ``verdict`` knows it: what silence and stillness of it mean."""
+        if self.pool in verdict.FREE_POOLS:
+            return self.pool or verdict.UNKNOWN
+        if self.beats_at_work:
+            return verdict.OTHER
+        return verdict.SOLO if self.pool == verdict.SOLO else verdict.UNKNOWN
+
+    @property
+    def is_silent_at_work(self) -> bool:
+        """Whether it is, or may be, of a kind that neither beats nor answers while it works."""
+        return self.kind in {verdict.SOLO, verdict.UNKNOWN}
+
+    @property
+    def may_be_working(self) -> bool:
+        """Whether it beat, and what silenced it may be a task."""
+        silent = self.state is State.UNHEARD and self.heartbeat_at is not None
+        return silent and self.is_silent_at_work
+
+    @property
+    def left_queues(self) -> tuple[str, ...]:
+        """What it consumed before and, by its last answer, does not any more."""
+        if self.queues is None:
+            return ()
+        return tuple(name for name in self.consumed if name not in self.queues)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its process is known to be no more: the broker knew it no more when asked."""
+        return self.gone_at > self.last_seen
 
     @property
     def last_heard(self) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import labels, losses, processes
-from celery_sentinel.fleet.worker import SOLO, SOLO_PATIENCE, State, Worker
+from celery_sentinel.fleet import labels, losses, processes, stamps, verdict
+from celery_sentinel.fleet.worker import State, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +18,8 @@ LAG_WINDOW = 30.0  # seconds
 GOODBYE_MEMORY = 3600.0  # seconds; longer than any stale event takes, shorter than a day's fleet
 PROOF = 0.4  # of its patience; the broker must have been there for so long of a worker's silence
 RETURN_PATIENCE = 60.0  # seconds; a worker waits up to half a minute between two attempts
+# What arrives so long after a goodbye was written after it, whatever its sender's clock says.
+AFTERWARDS = 3.0  # seconds
 
 
 class _Workers(dict[str, Worker]):
@@ -44,13 +46,16 @@ class WorkerTable:
         *,
         limit: int,
         forget_after: float,
+        shutdown_timeout: float,
         audit: losses.Losses,
         on_lost: Callable[[Worker], None],
         on_idle: Callable[[Worker, float], None],
         on_left: Callable[[Worker], None],
+        on_given_up: Callable[[Worker], None],
     ) -> None:
         self.limit = limit
         self.forget_after = forget_after
+        self.shutdown_timeout = shutdown_timeout
         self.overflow = 0
         self.lost = 0
         self.by_hostname = _Workers(self._make)
@@ -59,8 +64,9 @@ class WorkerTable:
         self._on_lost = on_lost
         self._on_idle = on_idle
         self._on_left = on_left
+        self._on_given_up = on_given_up
         self.overflowed = Worker(labels.OTHER)
-        self._resubscribed_at = float("-inf")
+        self.resubscribed_at = float("-inf")
         self._lags: deque[tuple[float, float]] = deque()
 
     def __iter__(self) -> Iterator[Worker]:
@@ -85,9 +91,9 @@ class WorkerTable:
     def heartbeat(self, event: events.Event, now: float, wall: float) -> None:
         """Apply ``worker-heartbeat``: monotonic ``now`` and epoch ``wall`` are its receipt."""
         worker = self.find(event.hostname)
-        if worker is self.overflowed or not self._newest(worker, event):
+        if worker is self.overflowed or not _is_newest(worker, event, now, wall):
             return
-        self._processes.note_pid(worker, event, resubscribed_at=self._resubscribed_at)
+        self._processes.note_pid(worker, event, resubscribed_at=self.resubscribed_at)
         self._heard(worker, event, now, wall)
         if event.processed is None:
             return  # the answer to the control command ``heartbeat``: it says no more than "alive"
@@ -97,20 +103,21 @@ class WorkerTable:
     def online(self, event: events.Event, now: float, wall: float) -> None:
         """Apply ``worker-online``."""
         worker = self.find(event.hostname)
-        if worker is self.overflowed or not self._newest(worker, event):
+        if worker is self.overflowed or not _is_newest(worker, event, now, wall):
             return
-        if _is_fresh(worker, event):
+        if processes.is_fresh(worker, event, resubscribed_at=self.resubscribed_at):
             # A container, where pids are few.
-            self._processes.restarted(worker, event.pid, resubscribed_at=self._resubscribed_at)
-        self._processes.note_pid(worker, event, resubscribed_at=self._resubscribed_at)
-        worker.announced_at = event.timestamp
+            self._processes.restarted(worker, event.pid, resubscribed_at=self.resubscribed_at)
+        self._processes.note_pid(worker, event, resubscribed_at=self.resubscribed_at)
+        stamp = stamps.sane(event.timestamp, wall)
+        worker.announced_at = stamp
         if not event.processed:  # else it has been there all along and found its broker again
-            worker.started_at = event.timestamp or wall
+            worker.started_at = stamp or wall
         self._heard(worker, event, now, wall)
         if event.processed is not None:
             self._note_vitals(worker, event, event.processed, now)
 
-    def offline(self, event: events.Event, now: float) -> None:
+    def offline(self, event: events.Event, now: float, wall: float) -> None:
         """Apply ``worker-offline``, unless the worker has been heard since it was written.
 
         After a broker restart a worker sends the goodbye it had buffered, old timestamp and
@@ -120,45 +127,46 @@ class WorkerTable:
         if worker is self.overflowed:
             return
         worker.duplicate = False  # until its namesake is heard beside it again
-        stale = worker.announced_at is not None and event.timestamp < worker.announced_at
+        stamp = stamps.sane(event.timestamp, wall)
+        announced = worker.announced_at
+        stale = announced is not None and stamp is not None and stamp < announced
         if stale or event.pid != (worker.pid or event.pid):
             return
         if event.processed is not None:
             self._losses.beat(worker, event, event.processed, now)
         worker.state = State.OFFLINE
-        worker.offline_at = event.timestamp
-        worker.heard = now
+        worker.offline_at = wall if stamp is None else stamp
+        worker.left_at = worker.heard = now
+        worker.left_active = event.active
         worker.active = None
         worker.idle_at = now if event.active == 0 else None
-
-    def _newest(self, worker: Worker, event: events.Event) -> bool:
-        """Tell whether an event is newer than the goodbye of the same process."""
-        return (
-            worker.offline_at is None
-            or event.pid != worker.pid
-            or event.timestamp > worker.offline_at
-        )
 
     def _heard(self, worker: Worker, event: events.Event, now: float, wall: float) -> None:
         worker.heard = now
         worker.heartbeat_at = wall
         worker.state = State.UP
-        worker.offline_at = None
+        worker.offline_at = worker.left_at = worker.left_active = None
+        if worker.asked_in_vain:
+            worker.asked_in_vain = False
+            worker.ignored += 1
+        worker.clock = event.clock if event.clock is not None else worker.clock
         worker.sw_ver = labels.clean(event.sw_ver) if event.sw_ver else worker.sw_ver
         worker.sw_sys = labels.clean(event.sw_sys) if event.sw_sys else worker.sw_sys
-        if event.timestamp > 0:
+        if stamps.sane(event.timestamp, wall) is not None:
             delay = wall - event.timestamp
             worker.skews.append(delay)
             self._note_lag(int(now), delay - min(worker.skews))
 
     def _note_vitals(self, worker: Worker, event: events.Event, processed: int, now: float) -> None:
-        self._processes.note_progress(worker, processed, resubscribed_at=self._resubscribed_at)
+        self._processes.note_progress(worker, processed, now, resubscribed_at=self.resubscribed_at)
         self._losses.beat(worker, event, processed, now)
         worker.progress_at = now
         if event.freq is not None and 0 < event.freq <= LONGEST_INTERVAL:
             worker.interval = event.freq
         active = event.active
         worker.active = active if active is not None and 0 <= active < processes.MAX_COUNT else None
+        if active:
+            worker.beats_at_work = True
         if event.loadavg is not None and len(event.loadavg) == 3:  # noqa: PLR2004 -- 1, 5, 15 min
             worker.loadavg = (event.loadavg[0], event.loadavg[1], event.loadavg[2])
 
@@ -198,8 +206,11 @@ class WorkerTable:
             if quiet > losses.SETTLED_AFTER and worker.state is State.OFFLINE:
                 self._losses.end_all(worker)
                 self._left_idle(worker)
+                self._give_up(worker, quiet, listening=listening)
             elif worker.state is State.LOST:
                 self._losses.settle(worker)
+                if worker.running and worker.is_gone:
+                    self._on_lost(worker)
             if worker.state is State.OFFLINE and not worker.running and quiet > GOODBYE_MEMORY:
                 del self.by_hostname[worker.hostname]
             elif now - worker.last_seen > self.forget_after:
@@ -207,39 +218,44 @@ class WorkerTable:
                 del self.by_hostname[worker.hostname]
             elif quiet > worker.patience and worker.state in {State.UP, State.UNHEARD}:
                 proven = alive_at - worker.last_heard >= PROOF * worker.patience
-                judged = listening and proven and self._is_judged(worker, now)
-                self._fell_silent(worker, listening=judged)
+                theirs = listening and proven and self._had_time(worker, now)
+                self._fell_silent(worker, ours=not theirs)
         self._losses.trim(self)
         while self._lags and now - self._lags[0][0] > LAG_WINDOW:
             self._lags.popleft()
 
-    def _fell_silent(self, worker: Worker, *, listening: bool) -> None:
+    def _fell_silent(self, worker: Worker, *, ours: bool) -> None:
+        """Say of a worker that is silent what may be said; ``ours`` if the silence may be."""
         worker.responding = worker.wedged = None
         worker.unanswered = 0
-        if not listening:
-            worker.state = State.UNHEARD
-        elif worker.heartbeat_at is not None:
-            worker.state = State.LOST
-            worker.active = None
+        facts = _silence_of(worker, ours=ours)
+        found = verdict.of(facts)
+        worker.state = State.LOST if found.lost else State.UNHEARD
+        if found.lost or (worker.may_be_working and not ours):
+            worker.active = None  # it may have begun something since
+        if found.lost:
             worker.worked = worker.worked or bool(worker.running)
             self.lost += 1
-            self._on_lost(worker)
+            if verdict.tasks_lost(facts):
+                self._on_lost(worker)
 
-    def _is_judged(self, worker: Worker, now: float) -> bool:
-        """Tell whether silence counts.
+    def _had_time(self, worker: Worker, now: float) -> bool:
+        """Tell whether a worker that is silent since a gap has had its time to come back."""
+        since = now - self.resubscribed_at
+        return worker.last_heard >= self.resubscribed_at or since > RETURN_PATIENCE
 
-        Not while a worker may be coming back after a gap; nor, for long, that of the pool solo,
-        whose only thread neither beats nor answers while it runs a task.
+    def _give_up(self, worker: Worker, quiet: float, *, listening: bool) -> None:
+        """Give up what a worker ran when it said goodbye, once it has had its time to end that.
+
+        The ends may have been missed where our stream has broken since.
         """
-        quiet = now - worker.last_heard
-        if worker.pool == SOLO and quiet < SOLO_PATIENCE:
-            return False
-        since = now - self._resubscribed_at
-        return worker.last_heard >= self._resubscribed_at or since > RETURN_PATIENCE
+        heard_on = listening and worker.last_heard >= self.resubscribed_at
+        if heard_on and worker.running and worker.left_active and quiet > self.shutdown_timeout:
+            self._on_given_up(worker)
 
     def resubscribed(self, now: float) -> None:
         """Give all time to return: the broker was away for them as it was for us."""
-        self._resubscribed_at = now
+        self.resubscribed_at = now
 
     def forget_delays(self) -> None:
         """Forget how late heartbeats came: they were measured with a clock that has been set."""
@@ -257,13 +273,24 @@ class WorkerTable:
         return max((lag for _, lag in self._lags), default=None)
 
 
-def _is_fresh(worker: Worker, event: events.Event) -> bool:
-    """Tell whether the hello of a pid that is known comes from another process all the same.
+def _is_newest(worker: Worker, event: events.Event, now: float, wall: float) -> bool:
+    """Tell whether an event is newer than the goodbye of the same process.
 
-    Its count says so if it is lower than one before, or 0 though the process has started a task.
+    What comes well after it is, for the clock of a host may have been put right meanwhile.
     """
-    before = worker.processed_by_pid.get(event.pid)
-    if before is None or event.processed is None:
-        return False
-    started = event.pid == worker.pid and (worker.worked or bool(worker.running))
-    return event.processed < before or (event.processed == 0 and started)
+    if worker.offline_at is None or event.pid != worker.pid:
+        return True
+    if worker.left_at is not None and now - worker.left_at > AFTERWARDS:
+        return True
+    stamp = stamps.sane(event.timestamp, wall)
+    return stamp is not None and stamp > worker.offline_at
+
+
+def _silence_of(worker: Worker, *, ours: bool) -> verdict.Facts:
+    """Return what is known of a worker that has been silent for too long."""
+    heard = "ours" if ours else "silent"
+    return verdict.Facts(
+        heard="never" if worker.heartbeat_at is None else heard,
+        gone="yes" if worker.is_gone else "no",
+        pool=worker.kind,
+    )

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from celery_sentinel import errors, logs
 from celery_sentinel.fleet.worker import State
+from celery_sentinel.poller import inquest
 
 if TYPE_CHECKING:
-    from celery_sentinel.brokers import control
+    from celery_sentinel.brokers import control, mailboxes
     from celery_sentinel.fleet import model, stream
 
 NEW_WORKER_AFTER = 2.0  # seconds a new worker gets to listen before it is asked out of turn
@@ -62,9 +63,11 @@ class WorkerPoll:
         interval: float,
         timeout: float,
         enable: bool,
+        looking: mailboxes.Mailboxes | None = None,
     ) -> None:
         self.enable = enable
         self._control = asking
+        self._inquest = inquest.Inquest(looking, fleet) if looking else None
         self._fleet = fleet
         self._connection = connection
         self._interval = interval
@@ -80,6 +83,8 @@ class WorkerPoll:
         self._note_newcomers(known, now)
         if self.enable and self._connection.up:
             self._request_events(known, now)
+        if self._inquest is not None and self._inquest.due(now):
+            self._next = min(self._next, now)
         return now >= self._next or bool(self._newcomers(now))
 
     def ask(self) -> None:
@@ -92,6 +97,8 @@ class WorkerPoll:
         else:
             among = expected = self._newcomers(asked_at)
         turns = {key: turn for key, turn in self._turns.items() if _has_come(turn, asked_at)}
+        if among is None and self._inquest is not None:
+            self._inquest.begin(asked_at)
         again = asked_at + ASKED_TWICE_AFTER
         self._turns |= {key: _Turn(again, turn.left - 1) for key, turn in turns.items()}
         try:
@@ -106,6 +113,9 @@ class WorkerPoll:
         self._fleet.apply_answers(
             found, asked_at=asked_at, now=time.monotonic(), wall=time.time(), among=among
         )
+        if among is None and self._inquest is not None:
+            self._inquest.end({one.hostname for one in found})
+            self._inquest.raise_trouble()
 
     def _note_newcomers(self, known: list[_Known], now: float) -> None:
         """Give each process its turns; one that has had them is known to have."""

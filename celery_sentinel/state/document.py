@@ -104,6 +104,9 @@ class Worker(msgspec.Struct, omit_defaults=True, kw_only=True):
     max_rss_bytes: Natural | None = None
     queues: tuple[str, ...] | None = None
     crashes: Natural = 0
+    consumed: tuple[str, ...] = ()
+    left_active: Natural | None = None
+    beats_at_work: bool = False
 
 
 class Record(msgspec.Struct, array_like=True, gc=False):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from celery_sentinel import __version__, status
 from celery_sentinel.collectors import portions
 from celery_sentinel.collectors import tasks as collected
+from celery_sentinel.fleet import gone
 from celery_sentinel.fleet.worker import State, Worker
 from celery_sentinel.summary import missed, notes, queues
 
@@ -60,12 +61,12 @@ def build(
             tracked_tasks=tracked,
         ),
         workers=all_workers,
-        queues=queues.build(fleet, all_series, wall),
+        queues=queues.build(fleet, all_series, wall, now),
         busiest=_top(tasks, lambda task: task.received or task.sent),
         failing=_top((t for t in tasks if t.failed), lambda task: task.failed),
         result_backend=_result_backend(results),
         state=state,
-        notes=notes.build(fleet, connection, known, all_series),
+        notes=notes.build(fleet, connection, known, all_series, now),
     )
 
 
@@ -111,6 +112,8 @@ def _worker(worker: Worker, now: float) -> status.WorkerStatus:
         system=worker.sw_sys,
         responding=worker.responding,
         wedged=worker.wedged,
+        remote_control=_remote_control(worker),
+        may_be_working=worker.may_be_working and now - worker.last_heard > worker.patience,
         pool=worker.pool,
         concurrency=worker.slots,
         pool_size=worker.slots_now,
@@ -118,6 +121,12 @@ def _worker(worker: Worker, now: float) -> status.WorkerStatus:
         tasks_scheduled=worker.scheduled,
         queues=worker.queues,
     )
+
+
+def _remote_control(worker: Worker) -> bool | None:
+    if worker.answered_at is not None:
+        return True
+    return False if worker.ignored >= gone.IGNORED else None
 
 
 def _task(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from celery_sentinel.fleet import labels
-from celery_sentinel.fleet.worker import State, Worker
+from celery_sentinel.summary import worker_notes
 
 if TYPE_CHECKING:
     from celery_sentinel.fleet import model, series, stream
-
-MOST_WORKERS = 20
+    from celery_sentinel.fleet.worker import Worker
 
 
 def build(
@@ -18,15 +17,16 @@ def build(
     connection: stream.Stream,
     known: list[Worker],
     all_series: list[series.TaskSeries],
+    now: float,
 ) -> tuple[str, ...]:
-    """Say in plain words why something may be missing."""
+    """Say in plain words why something may be missing; ``now`` is monotonic."""
     notes = []
     if not connection.up:
         why = f": {connection.last_error}" if connection.last_error else ""
         notes.append(f"The broker cannot be reached{why}. We go on trying.")
     if connection.events_impossible is not None:
         notes.append(f"There will be no events: {connection.events_impossible}.")
-    notes.extend(_worker_notes(known))
+    notes.extend(worker_notes.build(known, now))
     if all_series and not any(one.sent for one in all_series):
         notes.append(
             "No task-sent event has been seen, so queue waits are missing and queues may be "
@@ -44,23 +44,3 @@ def build(
             "celery_sentinel_label_overflow_total and metrics.limits."
         )
     return tuple(notes)
-
-
-def _worker_notes(known: list[Worker]) -> list[str]:
-    notes = []
-    for worker in known[:MOST_WORKERS]:
-        if worker.events_enabled is False:
-            notes.append(
-                f"Worker {worker.hostname} runs tasks but sends no task events: start it with -E, "
-                "or leave events.enable on."
-            )
-        if worker.duplicate:
-            notes.append(
-                f"Two workers call themselves {worker.hostname}: give each its own name with -n."
-            )
-        if worker.state is State.UNHEARD and worker.heartbeat_at is None:
-            notes.append(
-                f"Worker {worker.hostname} sends no heartbeats (--without-heartbeat?), so "
-                "whether it is up cannot be known."
-            )
-    return notes

@@ -31,7 +31,7 @@ class _Facts(NamedTuple):
 
 
 def build(
-    fleet: model.Fleet, all_series: list[series.TaskSeries], wall: float
+    fleet: model.Fleet, all_series: list[series.TaskSeries], wall: float, now: float
 ) -> tuple[status.QueueStatus, ...]:
     """Return the queues that are known or that tasks name, the fullest first; at most 200."""
     facts = {queue.name: _facts(queue) for queue in portions.of(fleet, fleet.queues)}
@@ -44,6 +44,7 @@ def build(
             in_flight.get(name),
             known_crews.of(name),
             wall=wall,
+            now=now,
             asked=fleet.objectives,
         )
         for name in {*facts, *in_flight}
@@ -86,6 +87,7 @@ def _queue(
     crew: crews.Crew | None,
     *,
     wall: float,
+    now: float,
     asked: objectives.Objectives,
 ) -> status.QueueStatus:
     counts = in_flight or [0] * CLOSED
@@ -108,7 +110,16 @@ def _queue(
         workers=None if crew is None else crew.workers,
         slots=None if crew is None else crew.slots,
         slots_busy=None if crew is None else crew.busy,
+        started_seconds=_ago(crew, now),
+        held=None if crew is None else crew.held,
         missed=missed.of(
             asked.of_queue(name, facts.role), {"age_seconds": age, "length": facts.length}
         ),
     )
+
+
+def _ago(crew: crews.Crew | None, now: float) -> float | None:
+    """Return how long ago a worker of the queue started a task, None if that was not heard."""
+    if crew is None or crew.progressed_at is None:
+        return None
+    return max(0.0, now - crew.progressed_at)

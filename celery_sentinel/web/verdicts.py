@@ -20,8 +20,12 @@ _SEVERITY = {"bad": 0, "warn": 1}
 LEAST_SEVERE = len(_SEVERITY)
 _WEDGED = {
     "not_answering": "sends heartbeats, answers nothing",
+    "not_consuming": "consumes no queue any more",
     "no_progress": "free slots and a backlog, but starts nothing",
 }
+
+
+_HELD = "workers with free slots hold tasks they do not begin: a rate limit, or a stuck pool"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,10 +54,13 @@ def of_worker(worker: status_document.WorkerStatus) -> Verdict:
         return Verdict("lost", "bad", wording.Html(f"silent for {silence}"))
     if worker.wedged is not None:
         return Verdict("wedged", "bad", wording.text(_WEDGED.get(worker.wedged, worker.wedged)))
+    if worker.responding is False and worker.remote_control is False:
+        return Verdict("up", "good", wording.Html("its remote control seems to be off"))
     if worker.responding is False:
         return Verdict("not answering", "warn", wording.Html("left the last poll unanswered"))
     if worker.state != "up":
-        return Verdict(worker.state, "warn", wording.Html("whether it is up is not known"))
+        said = "may be running a task" if worker.may_be_working else "whether it is up is not known"
+        return Verdict(worker.state, "warn", wording.Html(said))
     silent = wording.Html("sends no task events") if worker.events_enabled is False else None
     return Verdict("up", "good", silent)
 
@@ -81,6 +88,8 @@ def of_task(task: status_document.TaskStatus) -> Verdict | None:
 
 
 def _of_backlog(queue: status_document.QueueStatus) -> Verdict:
+    if _lies_unserved(queue) and queue.held:
+        return Verdict("held back", "warn", wording.Html(_HELD))
     if _lies_unserved(queue):
         return Verdict("stuck", "bad", wording.Html("slots are free, yet messages lie there"))
     if queue.missed:
@@ -101,7 +110,12 @@ def _missed(worst: status_document.Missed) -> Verdict:
 
 
 def _lies_unserved(queue: status_document.QueueStatus) -> bool:
-    """Tell whether messages lie in the queue although its workers have free slots."""
+    """Tell whether messages lie in the queue although its workers have free slots.
+
+    Not while they start others: with a rate limit that is all they may do.
+    """
+    if queue.started_seconds is not None and queue.started_seconds < LEFT_LYING:
+        return False
     if not queue.slots or queue.slots_busy is None or queue.slots_busy >= queue.slots:
         return False
     return (queue.oldest_message_seconds or 0.0) >= LEFT_LYING

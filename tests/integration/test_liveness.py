@@ -107,7 +107,11 @@ def test_a_frozen_worker_is_down_and_comes_back(
     """A worker stopped with SIGSTOP is 0; when it goes on it is 1 again and no restart."""
     sentinel = watch(redis_server.url)
     working = start_worker(redis_server.url)
-    deadline.wait_until(lambda: up(sentinel) == {"w1@fleet": 1.0}, 60, "w1 is up")
+    deadline.wait_until(
+        lambda: daemon.total(sentinel.scrape(), "celery_worker_info", pool="prefork") == 1,
+        60,
+        "w1 has told its pool, without which it might be solo and at work",
+    )
 
     working.pause()
     deadline.wait_until(lambda: up(sentinel) == {"w1@fleet": 0.0}, 60, "w1 is down")

@@ -72,7 +72,7 @@ def test_given_workers_then_the_lost_come_first_and_the_gone_not_at_all() -> Non
     """What needs a look comes first; a goodbye needs none."""
     play = Stage()
     for name in ("b", "c", "d"):
-        play.beat(f"{name}@host")
+        play.beat(f"{name}@host", active=1)
     play.jump(1)
     play.offline("d@host")
     for _ in range(6):
@@ -92,7 +92,7 @@ def test_given_more_workers_than_fit_then_a_lost_one_is_still_shown() -> None:
     play = Stage()
     names = [f"w{n:03}@host" for n in range(document.MOST_WORKERS + 1)]
     for name in names:
-        play.beat(name)
+        play.beat(name, active=1)
     for _ in range(6):
         for name in names[:-1]:
             play.beat(name)

@@ -40,6 +40,7 @@ NOT_SHOWN = {
     "celery_worker_lost_total": "the workers that are lost now are shown by name",
     "celery_worker_pool_size": "the slots it may have are shown, of which a share is busy",
     "celery_worker_start_timestamp_seconds": "restarts are marked",
+    "celery_worker_name_shared": "the page says so; it is there to alert on",
     "celery_worker_crashes_total": "restarts are shown; an alert tells of those without a goodbye",
     "celery_sentinel_log_lines_dropped_total": "0 but where nobody reads the log",
     "celery_sentinel_control_requests_total": "workers without task events are in a table",

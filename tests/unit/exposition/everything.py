@@ -70,12 +70,14 @@ def stage() -> Stage:
 
 
 def _lose_a_worker(play: Stage) -> None:
-    play.beat("w2@host")
+    play.beat("w2@host", active=1)
     play.received("lost", hostname="w2@host")
     play.started("lost", hostname="w2@host")
     for _ in range(6):
         play.pass_time(2)
         play.beat(active=1, processed=7)
+    play.gone("w2@host")
+    play.tick()
 
 
 def _poll(play: Stage) -> None:

@@ -92,6 +92,10 @@ class Stage:
             found, asked_at=self.now, now=self.now, wall=self.wall, among=among
         )
 
+    def gone(self, *hostnames: str, lasting: bool = True) -> None:
+        """Apply a look at the broker that did not find these workers, or WORKER, any more."""
+        self.fleet.note_gone(hostnames or (WORKER,), self.now, lasting=lasting)
+
     def read(self, found: Mapping[str, readings.QueueReading], **broker: Any) -> None:
         """Apply a reading of some queues, made now."""
         reading = readings.BrokerReading(queues=dict(found), **{"round_trip": 0.002, **broker})

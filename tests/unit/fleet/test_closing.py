@@ -79,11 +79,15 @@ def test_given_two_workers_with_one_name_then_the_idle_one_closes_nothing(play: 
 
 
 def test_given_a_running_task_when_its_worker_is_lost_then_it_is_lost(play: Stage) -> None:
-    """What ran on a worker that was declared dead will not be heard of again."""
+    """What ran in a process that is no more will not be heard of again; silence is no proof."""
     play.beat()
+    play.answer(pool="prefork")
     run(play)
     play.received("prefetched")
     play.pass_time(11)
+    assert play.children(catalogue.TASK_LOST) == {}
+    play.gone()
+    play.tick()
     assert play.children(catalogue.TASK_LOST) == {(*WHERE, "worker_lost"): 1}
     assert play.value(catalogue.TASKS_IN_FLIGHT, *WHERE, "started") == 0
     assert play.value(catalogue.TASKS_IN_FLIGHT, *WHERE, "received") == 1
@@ -161,8 +165,12 @@ def test_given_a_lost_task_when_its_end_comes_after_all_then_both_are_counted(
 ) -> None:
     """An end that comes late counts; the task is not in flight again."""
     play.beat()
+    play.answer(pool="prefork")
     run(play)
     play.pass_time(11)
+    play.gone()
+    play.tick()
+    assert play.total(catalogue.TASK_LOST) == 1
     play.ended()
     assert play.value(catalogue.TASK_SUCCEEDED, *WHERE) == 1
     assert play.total(catalogue.TASKS_IN_FLIGHT) == 0

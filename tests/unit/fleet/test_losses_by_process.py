@@ -45,6 +45,7 @@ def test_what_is_missed_of_a_worker_that_is_lost_is_counted(
     process.run(5)
     process.run(2, heard=False)
     process.beat()
+    play.answer(pool="prefork")
     play.pass_time(30)
     assert play.value(catalogue.WORKER_UP, stage.WORKER) == 0
     assert missed(play) == 2
@@ -56,6 +57,7 @@ def test_a_worker_that_was_silent_and_comes_back_goes_on_with_its_account(
     """Cut off for a while, by its network or a broker that stood still."""
     process.run(5)
     process.beat()
+    play.answer(pool="prefork")
     play.pass_time(30)
     assert play.value(catalogue.WORKER_UP, stage.WORKER) == 0
     process.run(6, heard=False)

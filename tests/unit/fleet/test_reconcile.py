@@ -187,10 +187,13 @@ def test_given_a_long_task_then_it_outlives_its_ttl_while_it_is_named() -> None:
 
 
 def test_given_a_closed_task_that_really_runs_then_it_is_reopened(play: Stage) -> None:
-    """A worker that was frozen, counted as lost, and came back still runs its task."""
+    """A worker that was taken for gone, and came back after all, still runs its task."""
     play.beat(active=1)
+    play.answer(pool="prefork")
     start(play)
     play.pass_time(11)
+    play.gone()
+    play.tick()
     assert (started(play), play.total(catalogue.TASK_LOST)) == (0, 1)
     play.pass_time(20)
     play.beat(active=1)

@@ -168,10 +168,12 @@ def test_given_a_task_that_replaces_itself_by_itself_then_it_is_not_redelivered(
 
 def test_given_a_self_replacement_on_a_lost_worker_then_it_is_redelivered(play: Stage) -> None:
     """What comes again after its worker has died was not handed on by it."""
-    play.beat()
+    play.beat(active=1)
     play.received(at=0, parent_id=ID)
     play.started(at=1)
     play.pass_time(60)
+    play.gone()
+    play.tick()
     play.received(at=61, parent_id=ID, hostname=OTHER_WORKER)
     assert play.total(catalogue.TASK_REDELIVERED) == 1
 

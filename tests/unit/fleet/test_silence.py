@@ -33,8 +33,9 @@ def doubts(play: Stage, seconds: float) -> list[float]:
 
 def test_a_dead_fleet_is_doubted_once(play: Stage) -> None:
     """Nobody beats any more: one new subscription, no other for hours, and up stays 0."""
-    play.beat("w1@a")
-    play.beat("w2@a")
+    for name in ("w1@a", "w2@a"):
+        play.beat(name)
+        answered(play, name)
     assert doubts(play, 4 * 3600) == [15.5]
     assert play.children(catalogue.WORKER_UP) == {("w1@a",): 0, ("w2@a",): 0}
     play.beat("w1@a")
@@ -44,6 +45,7 @@ def test_a_dead_fleet_is_doubted_once(play: Stage) -> None:
 def test_the_silence_began_with_the_last_event(play: Stage) -> None:
     """How long we may have been deaf is counted from there, whoever sent it."""
     play.beat()
+    answered(play, WORKER)
     play.jump(1)
     play.sent()
     last = play.now
@@ -65,9 +67,11 @@ def test_no_silence_is_suspicious_without_a_beat(play: Stage) -> None:
 def test_long_intervals_are_waited_for_three_times(play: Stage) -> None:
     """The shortest interval among the workers that beat is what counts."""
     play.beat("w1@a", freq=60.0)
+    answered(play, "w1@a")
     assert doubts(play, 400) == [180.5]
     play.beat("w1@a", freq=60.0)
     play.beat("w2@a", freq=10.0)
+    answered(play, "w2@a")
     assert doubts(play, 100) == [30.5]
 
 
@@ -84,11 +88,16 @@ def test_a_worker_that_answers_is_doubted_again_and_ever_later(play: Stage) -> N
     assert 900 <= waits[-1] < 932
 
 
-def test_a_busy_solo_worker_may_be_silent(play: Stage) -> None:
-    """The pool solo neither beats nor answers while it runs a task."""
+def test_a_busy_solo_worker_may_be_silent_for_longer(play: Stage) -> None:
+    """The pool solo neither beats nor answers while it runs a task: a minute, then it costs little.
+
+    What has not told its pool may be solo.
+    """
+    play.beat()
+    assert doubts(play, 3600) == [60.5]
     play.beat()
     answered(play, WORKER, pool="solo")
-    assert doubts(play, 800) == []
+    assert doubts(play, 3600) == [60.5]
 
 
 def test_time_in_which_we_did_not_run_is_no_silence(play: Stage) -> None:
@@ -106,6 +115,7 @@ def test_nobody_is_accused_while_the_broker_is_silent_too(play: Stage) -> None:
     The broker was last heard when they were.
     """
     play.beat()
+    answered(play, WORKER)
     last = play.now
     while play.now < last + 12:
         play.now += 0.5

@@ -8,7 +8,7 @@ import pytest
 
 from celery_sentinel import catalogue
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import wedge
+from celery_sentinel.fleet import verdict
 from tests.unit.fleet.stage import WORKER, Stage
 
 AFTER = 20.0
@@ -49,9 +49,9 @@ def wedged(play: Stage, hostname: str = WORKER) -> dict[str, int]:
     return {labels[1]: value for labels, value in found.items() if labels[0] == hostname}
 
 
-NONE = {wedge.NOT_ANSWERING: 0, wedge.NO_PROGRESS: 0}
-NOT_ANSWERING = {wedge.NOT_ANSWERING: 1, wedge.NO_PROGRESS: 0}
-NO_PROGRESS = {wedge.NOT_ANSWERING: 0, wedge.NO_PROGRESS: 1}
+NONE = dict.fromkeys(verdict.REASONS, 0)
+NOT_ANSWERING = {**NONE, verdict.NOT_ANSWERING: 1}
+NO_PROGRESS = {**NONE, verdict.NO_PROGRESS: 1}
 
 
 # --- it does not answer ----------------------------------------------------------------------
@@ -215,49 +215,3 @@ def test_given_a_backlog_in_a_queue_of_others_then_it_is_idle(play: Stage) -> No
         play.read_length("other", 100)
         play.pass_time(2)
     assert wedged(play) == NONE
-
-
-# --- solo ------------------------------------------------------------------------------------
-
-
-def test_given_a_solo_worker_when_it_is_silent_then_it_is_unheard_for_long_and_then_lost() -> None:
-    """Silence is what its work looks like; a quarter of an hour of it is not."""
-    play = stage(pool="solo", concurrency=1)
-    play.pass_time(11)
-    assert play.children(catalogue.WORKER_UP) == {}
-    play.pass_time(880, step=2)
-    assert play.children(catalogue.WORKER_UP) == {}
-    assert play.value(catalogue.WORKER_LOST) == 0
-    play.pass_time(20)
-    assert play.children(catalogue.WORKER_UP) == {(WORKER,): 0}
-    assert play.value(catalogue.WORKER_LOST) == 1
-
-
-def test_given_a_solo_worker_that_is_heard_again_then_it_is_up_and_its_task_not_lost() -> None:
-    """After a long task its heartbeats go on as if nothing had been."""
-    play = stage(pool="solo", concurrency=1)
-    play.received()
-    play.started()
-    play.pass_time(600, step=2)
-    play.ended()
-    play.beat()
-    assert play.children(catalogue.WORKER_UP) == {(WORKER,): 1}
-    assert play.children(catalogue.TASK_LOST) == {}
-
-
-@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", None])
-def test_given_another_pool_or_none_known_then_silence_is_judged_as_ever(
-    pool: str | None,
-) -> None:
-    """Only of a worker that is known to be solo silence is expected."""
-    play = stage(pool=pool)
-    play.pass_time(11)
-    assert play.children(catalogue.WORKER_UP) == {(WORKER,): 0}
-
-
-def test_given_a_restart_of_a_solo_worker_as_another_pool_then_it_has_no_patience() -> None:
-    """The pool is that of the process that answered, not of the name."""
-    play = stage(pool="solo", concurrency=1)
-    play.online(pid=8)
-    play.pass_time(11)
-    assert play.children(catalogue.WORKER_UP) == {(WORKER,): 0}

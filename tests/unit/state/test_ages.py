@@ -15,9 +15,10 @@ DAY = 86_400.0
 
 
 def test_a_worker_that_stays_silent_is_lost_when_it_had_time_to_return() -> None:
-    """It is unknown for as long as after any gap, then 0, and what it ran is lost."""
+    """It is unknown for as long as after any gap, then 0; what it ran is lost once it is gone."""
     play = stage.Stage()
     play.beat()
+    play.answer(pool="prefork")
     play.started()
     new = restarts.restarted(play, away=3600)
     new.jump(0.1)
@@ -27,6 +28,9 @@ def test_a_worker_that_stays_silent_is_lost_when_it_had_time_to_return() -> None
     new.pass_time(4)
     assert new.value(catalogue.WORKER_UP, stage.WORKER) == 0
     assert new.total(catalogue.WORKER_LOST) == 1
+    assert new.total(catalogue.TASK_LOST) == 0
+    new.gone()
+    new.tick()
     assert new.total(catalogue.TASK_LOST) == 1
 
 
@@ -44,6 +48,7 @@ def test_a_lost_worker_stays_lost_and_is_forgotten_in_time() -> None:
     """It shows 0 at once, is not lost again, and the time away counts towards forgetting it."""
     play = stage.Stage()
     play.beat()
+    play.answer(pool="prefork")
     play.pass_time(20)
     new = restarts.restarted(play, away=DAY - 60)
     assert new.value(catalogue.WORKER_UP, stage.WORKER) == 0

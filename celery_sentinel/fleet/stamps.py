@@ -1,0 +1,10 @@
+"""What a stranger's clock says is a time only within a day of our own."""
+
+from __future__ import annotations
+
+DAY = 86_400.0  # seconds; clocks that differ by more are not set at all
+
+
+def sane(stamp: float, wall: float) -> float | None:
+    """Return the time in an event, None for what is none; both are epoch seconds."""
+    return stamp if stamp > 0 and abs(stamp - wall) <= DAY else None
