@@ -38,6 +38,7 @@ from celery_sentinel.poller import loop
 from celery_sentinel.poller import queues as queues_poll
 from celery_sentinel.poller import workers as workers_poll
 from celery_sentinel.state import keeper
+from celery_sentinel.summary import last_hour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,6 +125,7 @@ class Daemon:
         )
         if self._keeper is not None:
             self._exposition.before, self._exposition.keep = self._keeper.before, self._keeper.keep
+        self._recent = last_hour.LastHour()
         self._threads = list(self._parts())
         self._web: web.WebServer | None = None
 
@@ -196,6 +198,7 @@ class Daemon:
         if self._web is not None:
             self._web.look()
         self.reloader.look()
+        self._recent.look(self._fleet, time.monotonic())
         if self._fleet.failures != self._connection.failures["fleet"]:
             self._connection.failures["fleet"] = self._fleet.failures
             self._log.error("event_not_applied", exc_info=self._fleet.last_failure)
@@ -260,6 +263,7 @@ class Daemon:
             self._connection,
             self._results,
             state=None if self._keeper is None else self._keeper.told(),
+            recent=self._recent,
             started=self._started,
             ready=self._ready().ok,
         )

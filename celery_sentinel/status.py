@@ -96,7 +96,10 @@ class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One task name in one queue: its counters since the daemon started."""
+    """One task name in one queue: its counters since the daemon started.
+
+    ``…_last_hour`` are of the last 60 to 65 minutes, or since the start if that is less ago.
+    """
 
     name: str
     queue_name: str
@@ -110,6 +113,9 @@ class TaskStatus(msgspec.Struct, frozen=True, kw_only=True):
     mean_runtime_seconds: float | None
     oldest_started_seconds: float | None
     top_exception: str | None
+    rejected: int = 0
+    failed_last_hour: int = 0
+    succeeded_last_hour: int = 0
     missed: tuple[Missed, ...] = ()
 
 

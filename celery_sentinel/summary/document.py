@@ -10,7 +10,7 @@ from celery_sentinel.collectors import portions
 from celery_sentinel.collectors import tasks as collected
 from celery_sentinel.fleet import gone
 from celery_sentinel.fleet.worker import State, Worker
-from celery_sentinel.summary import missed, notes, queues
+from celery_sentinel.summary import last_hour, missed, notes, queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,10 +28,14 @@ def build(
     results: backend.Backend | None = None,
     *,
     state: status.StateStatus | None = None,
+    recent: last_hour.LastHour | None = None,
     started: float,
     ready: bool,
 ) -> status.Status:
-    """Return the state of everything at this moment; ``started`` is epoch seconds."""
+    """Return the state of everything at this moment; ``started`` is epoch seconds.
+
+    Without ``recent`` all that was counted counts as of the last hour.
+    """
     now, wall = time.monotonic(), time.time()
     with fleet.lock.reading():
         known = [worker for worker in fleet.workers if worker.state is not State.OFFLINE]
@@ -46,8 +50,10 @@ def build(
     rejected["unknown_type"] = rejected.get("unknown_type", 0) + unknown_types
     oldest = collected.oldest_started(fleet)
     all_series = list(portions.of(fleet, fleet.series))
-    asked = fleet.objectives
-    tasks = [_task(one, oldest, wall, asked) for one in portions.of(fleet, all_series)]
+    asked, recent = fleet.objectives, recent or last_hour.LastHour()
+    tasks = [
+        _task(one, recent.of(one), oldest, wall, asked) for one in portions.of(fleet, all_series)
+    ]
     return status.Status(
         version=__version__,
         started=started,
@@ -63,7 +69,7 @@ def build(
         workers=all_workers,
         queues=queues.build(fleet, all_series, wall, now),
         busiest=_top(tasks, lambda task: task.received or task.sent),
-        failing=_top((t for t in tasks if t.failed), lambda task: task.failed),
+        failing=_top((t for t in tasks if t.failed_last_hour), lambda t: t.failed_last_hour),
         result_backend=_result_backend(results),
         state=state,
         notes=notes.build(fleet, connection, known, all_series, now),
@@ -131,6 +137,7 @@ def _remote_control(worker: Worker) -> bool | None:
 
 def _task(
     one: series.TaskSeries,
+    ended: last_hour.Ended,
     oldest: dict[tuple[str, ...], float],
     wall: float,
     asked: objectives.Objectives,
@@ -150,6 +157,9 @@ def _task(
         failed=one.failed.total(),
         retried=one.retried.total(),
         revoked=one.revoked.total(),
+        rejected=one.rejected.total(),
+        failed_last_hour=ended.failed,
+        succeeded_last_hour=ended.succeeded,
         mean_runtime_seconds=runtime.sum / observed if runtime and observed else None,
         oldest_started_seconds=running,
         top_exception=exceptions[0][0][0] if exceptions else None,

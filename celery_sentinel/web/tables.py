@@ -49,8 +49,8 @@ def busiest(rows: Sequence[status_document.TaskStatus]) -> wording.Html:
 
 
 def failing(rows: Sequence[status_document.TaskStatus]) -> wording.Html:
-    """Return the table of the tasks that failed."""
-    return _table("Failing tasks", rows, _FAILING, _NO_FAILURES)
+    """Return the table of the tasks that failed in the last hour."""
+    return _table("Tasks that failed in the last hour", rows, _FAILING, _NO_FAILURES)
 
 
 def _queue_order(queue: status_document.QueueStatus) -> tuple[int, int]:
@@ -132,7 +132,8 @@ def _optional(value: str | None) -> wording.Html:
 
 
 def _failure_ratio(task: status_document.TaskStatus) -> wording.Html:
-    return wording.percent(task.failed, task.failed + task.succeeded)
+    ended = task.failed_last_hour + task.succeeded_last_hour
+    return wording.percent(task.failed_last_hour, ended)
 
 
 _WORKERS: tuple[_Column[status_document.WorkerStatus], ...] = (
@@ -217,6 +218,9 @@ _FAILED: _Column[status_document.TaskStatus] = _Column(
 _RETRIED: _Column[status_document.TaskStatus] = _Column(
     "Retried", lambda t: wording.number(t.retried), "number"
 )
+_REJECTED: _Column[status_document.TaskStatus] = _Column(
+    "Rejected", lambda t: wording.number(t.rejected), "number", tells=lambda t: bool(t.rejected)
+)
 _BUSIEST: tuple[_Column[status_document.TaskStatus], ...] = (
     _TASK,
     _QUEUE,
@@ -232,14 +236,16 @@ _BUSIEST: tuple[_Column[status_document.TaskStatus], ...] = (
     _FAILED,
     _RETRIED,
     _Column("Revoked", lambda t: wording.number(t.revoked), "number"),
+    _REJECTED,
 )
 _FAILING: tuple[_Column[status_document.TaskStatus], ...] = (
     _TASK,
     _QUEUE,
     _Column("Failure ratio", _failure_ratio, "number"),
-    _FAILED,
-    _SUCCEEDED,
-    _RETRIED,
+    _Column("Failed", lambda t: wording.number(t.failed_last_hour), "number"),
+    _Column("Succeeded", lambda t: wording.number(t.succeeded_last_hour), "number"),
+    _Column("Failed since the start", lambda t: wording.number(t.failed), "number"),
+    _REJECTED,
     _Column("Most frequent exception", lambda t: _optional(t.top_exception), "name"),
 )
 
@@ -260,4 +266,4 @@ _NO_TASKS = (
     "No task has been seen yet. Workers send task events when started with <code>-E</code> or "
     "with <code>worker_send_task_events = True</code>."
 )
-_NO_FAILURES = "No task has failed since this daemon started."
+_NO_FAILURES = "No task has failed in the last hour, or none was heard to."

@@ -66,6 +66,8 @@ def task() -> status.TaskStatus:
         mean_runtime_seconds=0.035,
         oldest_started_seconds=7500.0,
         top_exception="ConnectionError",
+        failed_last_hour=499,
+        succeeded_last_hour=1497,
     )
 
 

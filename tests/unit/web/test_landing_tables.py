@@ -171,10 +171,12 @@ def test_lost_workers_come_first(empty: status.Status, worker: status.WorkerStat
 
 
 def test_failing_row(empty: status.Status, task: status.TaskStatus) -> None:
-    """A failing task has its ratio of all that ended and its most frequent exception."""
-    page = landing.render(msgspec.structs.replace(empty, failing=(task,)), LINKS).decode()
+    """A failing task has its ratio of what ended lately and its most frequent exception."""
+    lately = msgspec.structs.replace(task, failed_last_hour=1, succeeded_last_hour=3, failed=700)
+    page = landing.render(msgspec.structs.replace(empty, failing=(lately,)), LINKS).decode()
 
     assert '<td class="number">25.0 %</td>' in page
+    assert '<td class="number">700</td>' in page
     assert "<bdi>ConnectionError</bdi>" in page
 
 
@@ -188,3 +190,16 @@ def test_many_rows_are_cut(empty: status.Status, worker: status.WorkerStatus) ->
 
     assert page.count("@a</bdi>") == tables.ROWS
     assert "1,500 more are in the status as JSON." in page
+
+
+def test_rejections_have_a_column_where_there_are_any(
+    empty: status.Status, task: status.TaskStatus
+) -> None:
+    """Most fleets reject nothing."""
+    without = landing.render(msgspec.structs.replace(empty, busiest=(task,)), LINKS).decode()
+    rejecting = msgspec.structs.replace(task, rejected=77)
+    page = landing.render(msgspec.structs.replace(empty, busiest=(rejecting,)), LINKS).decode()
+
+    assert "Rejected" not in without
+    assert "Rejected" in page
+    assert '<td class="number">77</td>' in page
