@@ -73,6 +73,8 @@ class Exposition:
                 text = self._text_of(family)
                 parts.extend(text.render(family.children, moment, openmetrics=openmetrics))
                 series += _count(family)
+            elif family.metric.group == "tasks":  # all have made room; they will be born again
+                self._families.pop((family.metric, family.labels), None)
         parts.append(self._extra(openmetrics).encode())
         if openmetrics:
             parts.append(b"# EOF\n")

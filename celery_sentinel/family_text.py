@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 CHUNK = 512  # children rendered between two chances for another thread to run
 # Children that are gone are remembered up to one for each that is there and so many more: one
-# that comes back, as a worker's does after a break of the stream, is not born as 0 again.
+# that comes back, as a worker's does after a break of the stream, is not born as 0 again. Those of
+# tasks go only when they make room for others; what comes back then has begun at 0.
 REMEMBERED = 1024
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _SPECIAL = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
@@ -86,7 +87,8 @@ class FamilyText:
         for start in range(0, len(children), CHUNK):
             part = children[start : start + CHUNK]
             yield "".join(self._render(part, moment, openmetrics)).encode()  # type: ignore[arg-type]
-        if not moment.unheld and len(self._children) > 2 * len(children) + REMEMBERED:
+        most = len(children) if self.metric.group == "tasks" else 2 * len(children) + REMEMBERED
+        if not moment.unheld and len(self._children) > most:
             alive = {labels for labels, _ in children}
             self._children = {k: child for k, child in self._children.items() if k in alive}
 

@@ -103,6 +103,12 @@ LABEL_OVERFLOW = _own_counter(
     labels=("label",),
     source="fleet",
 )
+LABEL_FORGOTTEN = _own_counter(
+    name="celery_sentinel_label_forgotten_total",
+    help="How many values of a label made room for new ones: not heard of for long, or dead.",
+    labels=("label",),
+    source="fleet",
+)
 POLL_DURATION = _own_gauge(
     name="celery_sentinel_poll_duration_seconds",
     help="How long the last poll took.",

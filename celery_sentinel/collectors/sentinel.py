@@ -21,7 +21,7 @@ def collect(fleet: model.Fleet, connection: stream.Stream) -> Iterator[samples.F
         orphans, evictions = dict(tracker.orphans), dict(fleet.records.evictions)
         records, clamps = len(fleet.records.by_id), tracker.clamped_waits
         lag, last = fleet.workers.lag(), fleet.last_event_at
-        overflow = _overflow(fleet)
+        overflow, forgotten = _overflow(fleet), fleet.room.forgotten
         missed = {one.hostname: one.missed for one in fleet.workers if one.missed is not None}
         rejected = dict(connection.rejected)
         rejected["malformed"] = rejected.get("malformed", 0) + fleet.records.malformed
@@ -42,6 +42,7 @@ def collect(fleet: model.Fleet, connection: stream.Stream) -> Iterator[samples.F
     yield _by(catalogue.ORPHAN_EVENTS, orphans)
     yield samples.single(catalogue.WAIT_CLAMPS, clamps)
     yield _by(catalogue.LABEL_OVERFLOW, overflow)
+    yield _by(catalogue.LABEL_FORGOTTEN, forgotten)
     yield _by(catalogue.FAILURES, dict(connection.failures))
     yield from _polls(fleet)
 

@@ -58,6 +58,8 @@ class Backlog:
         queue.by_priority = found.by_priority
         queue.unacked = found.unacked
         queue.consumers = found.consumers
+        if found.length or found.unacked or found.consumers:
+            queue.lively_at = wall
         known = queue.first_seen
         queue.first_seen = {
             tail.task_id: known.get(tail.task_id, wall)

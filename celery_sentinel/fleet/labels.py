@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 UNKNOWN = "unknown"
 OTHER = "__other__"
@@ -24,14 +24,15 @@ def clean(value: str) -> str:
 class LabelSet:
     """The admitted values of one label, at most ``limit`` of them; the rest are ``__other__``.
 
-    ``overflow`` counts admissions refused, which is events, not values: the values themselves
-    are not remembered.
+    When all places are taken, ``make_room`` is asked to remove one. ``overflow`` counts admissions
+    refused, which is events, not values: the values themselves are not remembered.
     """
 
-    __slots__ = ("_admitted", "limit", "overflow")
+    __slots__ = ("_admitted", "_make_room", "limit", "overflow")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, make_room: Callable[[], bool] | None = None) -> None:
         self.limit = limit
+        self._make_room = make_room
         self.overflow = 0
         self._admitted: dict[str, str] = {UNKNOWN: UNKNOWN, OTHER: OTHER}
 
@@ -42,8 +43,17 @@ class LabelSet:
     def __len__(self) -> int:
         return len(self._admitted)
 
-    def __contains__(self, value: str) -> bool:
+    def __contains__(self, value: object) -> bool:
         return value in self._admitted
+
+    @property
+    def full(self) -> bool:
+        """Whether all places are taken."""
+        return len(self._admitted) - 2 >= self.limit
+
+    def remove(self, value: str) -> None:
+        """Free the place of a value that is admitted."""
+        del self._admitted[value]
 
     def load(self, values: Iterable[str], overflow: int) -> None:
         """Admit what was admitted before a restart, as far as today's limit goes."""
@@ -60,7 +70,7 @@ class LabelSet:
         label = self._admitted.get(value)
         if label is not None:
             return label
-        if len(self._admitted) - 2 >= self.limit:
+        if self.full and not (self._make_room is not None and self._make_room()):
             self.overflow += 1
             return OTHER
         self._admitted[value] = value

@@ -17,6 +17,7 @@ from celery_sentinel.fleet import (
     losses,
     objectives,
     polls,
+    room,
     silence,
     tables,
     tasks,
@@ -67,6 +68,7 @@ class Fleet:
         )
         self.answers = self._answers(config, audit)
         self.polls: dict[str, polls.Poll] = {}
+        self.room = self._room(config)
         self.objectives = self._objectives(config)
         self._wedged_after = float(config.workers.wedged_after)
         self._forget_queues_after = float(config.queues.forget_after)
@@ -95,6 +97,16 @@ class Fleet:
             tracker=self.tracker,
             audit=audit,
             interval=config.polling.workers,
+        )
+
+    def _room(self, config: schema.Config) -> room.Room:
+        return room.Room(
+            series_table=self.series,
+            queue_table=self.queues,
+            worker_table=self.workers,
+            after=tables.idle_after(config),
+            told_for=tables.told_for(config),
+            on_gone=self.tracker.forget,
         )
 
     def _handlers(self) -> dict[str, Callable[[events.Event], None]]:
@@ -159,6 +171,7 @@ class Fleet:
             self.records.sweep(now, wall)
             self.backlog.expire(now)
             self.answers.expire(now)
+            self.room.look(now, wall)
             for worker in self.workers:
                 wedge.judge(worker, self.queues, now, after=self._wedged_after)
 
@@ -192,6 +205,9 @@ class Fleet:
         """Take over what workers answered, of those ``among`` or of all. Takes the lock."""
         with self.lock:
             self.answers.apply(found, asked_at=asked_at, now=now, wall=wall, among=among)
+            for one in found:
+                if one.started is not None and len(one.started) <= losses.MAX_NAMES:
+                    self.room.worked_on(one.started)
             self.queues.note_sent(self._sent_to(), wall)
             self.queues.forget(wall, self._forget_queues_after)
 
@@ -217,6 +233,7 @@ class Fleet:
     def _objectives(self, config: schema.Config) -> objectives.Objectives:
         """Return the objectives; the tasks they name take their places before strangers do."""
         found = objectives.Objectives(config)
+        self.room.asked = found
         for name in found.tasks_named:
             self.series.names.admit(name)
         return found

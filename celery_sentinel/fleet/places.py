@@ -30,6 +30,12 @@ class Places:
         self._series = series
         self._queues = queue_table
 
+    def forget(self, series: TaskSeries) -> None:
+        """Forget a series that has made room for another."""
+        key = (series.name, series.queue_name)
+        if self.of_sent.get(key) is series:
+            del self.of_sent[key]
+
     def sent(self, event: events.Event) -> TaskSeries:
         """Return the series a ``task-sent`` names; its hostname is the producer's and no label."""
         name, queue = event.name or labels.UNKNOWN, self._queues.of_sent(event)

@@ -6,10 +6,10 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import labels
+from celery_sentinel.fleet import idle_queues, labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from celery_sentinel import events
     from celery_sentinel.fleet.worker import Worker
@@ -18,21 +18,25 @@ if TYPE_CHECKING:
 _DELAYED = re.compile(r"(?:[01]\.){28}(.+)\Z", re.DOTALL)
 
 _AMBIGUOUS = ""
+LESSONS = 10  # times as many as queues
 
 
 class Queue:
     """A queue that is known, by which sources, what it is for, and what polls found in it.
 
-    ``mentioned_at`` and ``oldest_at`` are epoch seconds, ``read_at`` is monotonic. What a poll
+    ``mentioned_at``, ``oldest_at``, ``consumed_at`` (last told so by a worker) and ``lively_at``
+    (last consumed, sent to or not empty) are epoch seconds, ``read_at`` is monotonic. What a poll
     did not tell is None; ``first_seen`` remembers since when (epoch) a message has been at a
     tail of it.
     """
 
     __slots__ = (
         "by_priority",
+        "consumed_at",
         "consumers",
         "first_seen",
         "length",
+        "lively_at",
         "mentioned_at",
         "name",
         "oldest_at",
@@ -47,7 +51,7 @@ class Queue:
         self.name = name
         self.role = role
         self.sources: set[str] = set()
-        self.mentioned_at = 0.0
+        self.mentioned_at = self.lively_at = self.consumed_at = 0.0
         self.first_seen: dict[str, float] = {}
         self.read_at: float | None = None
         self.clear()
@@ -63,7 +67,11 @@ class Queue:
 
 
 class QueueTable:
-    """Every queue named by the configuration or by an event, ignored ones left out."""
+    """Every queue named by the configuration or by an event, ignored ones left out.
+
+    ``wall`` (epoch seconds) is set by the caller now and then. Of ``lately`` and ``after``
+    idle_queues.py tells.
+    """
 
     def __init__(
         self,
@@ -72,10 +80,14 @@ class QueueTable:
         watch: Sequence[str],
         ignore: Sequence[str],
         dead_letter: Sequence[str],
+        lately: float = 100.0,
+        after: float = 3600.0,
     ) -> None:
         self.limit = limit
         self.overflow = 0
+        self.wall = 0.0
         self.by_name: dict[str, Queue] = {}
+        self.idle = idle_queues.IdleQueues(self.by_name, limit=limit, lately=lately, after=after)
         self._unlisted: dict[str, str] = {}
         self._learnt: dict[str, str] = {}
         self._sent: dict[str, int] = {}
@@ -113,9 +125,14 @@ class QueueTable:
         if queue is None:
             if name in self._unlisted:
                 return
-            queue = self._admit(labels.clean(name), listed=listed)
+            queue = self._admit(labels.clean(name), source, listed=listed)
             if queue is None:
                 return
+            queue.lively_at = self.wall or mentioned_at
+        if source in {idle_queues.CONSUMED, idle_queues.SENT_TO}:
+            queue.lively_at = max(queue.lively_at, self.wall)
+            if source == idle_queues.CONSUMED:
+                queue.consumed_at = self.wall
         queue.sources.add(source)
         queue.mentioned_at = max(queue.mentioned_at, mentioned_at)
 
@@ -148,6 +165,12 @@ class QueueTable:
         self._learnt.update(learnt)
         self._sent = dict(sent)
 
+    def trim_lessons(self, names: Container[str]) -> None:
+        """Where no more can be learnt, forget what was learnt of names that have no place."""
+        if len(self._learnt) >= self.limit * LESSONS:
+            for name in [name for name in self._learnt if name not in names]:
+                del self._learnt[name]
+
     def forget(self, wall: float, after: float) -> None:
         """Drop the queues nobody has mentioned for ``after`` seconds nor configured."""
         for name, queue in list(self.by_name.items()):
@@ -160,18 +183,29 @@ class QueueTable:
         for queue in self:
             if queue.mentioned_at:
                 queue.mentioned_at += seconds
+            queue.lively_at += seconds
+            queue.consumed_at += seconds
             queue.first_seen = {uuid: at + seconds for uuid, at in queue.first_seen.items()}
 
-    def _admit(self, name: str, *, listed: bool) -> Queue | None:
+    def holds(self, name: str) -> bool:
+        """Tell whether a queue is configured, worked on, sent to or not empty."""
+        queue = self.by_name.get(name)
+        return queue is not None and self.idle.holds(queue, self.wall)
+
+    def _admit(self, name: str, source: str, *, listed: bool) -> Queue | None:
         if name in self.by_name:
             return self.by_name[name]
         if not listed and any(fnmatchcase(name, pattern) for pattern in self._ignore):
-            if len(self._unlisted) < self.limit:
-                self._unlisted[name] = name
+            if len(self._unlisted) >= self.limit:
+                self._unlisted.clear()  # they are matched again
+            self._unlisted[name] = name
             return None
         if len(self.by_name) >= self.limit:
-            self.overflow += 1
-            return None
+            idle = self.idle.take(source, self.wall)
+            if idle is None:
+                self.overflow += 1
+                return None
+            del self.by_name[idle.name]
         dead = any(fnmatchcase(name, pattern) for pattern in self._dead_letter)
         queue = self.by_name[name] = Queue(name, "dead_letter" if dead else "work")
         return queue
@@ -197,7 +231,7 @@ class QueueTable:
         self.note(queue, "event", at)
         if learnt is not None:
             self._learnt[name] = _AMBIGUOUS
-        elif len(self._learnt) < self.limit * 10 and len(name) <= labels.MAX_LENGTH:
+        elif len(self._learnt) < self.limit * LESSONS and len(name) <= labels.MAX_LENGTH:
             self._learnt[name] = queue
 
     def infer(self, name: str, worker: Worker) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from celery_sentinel.fleet import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 # How far a task has come. AWAITED: nothing of it is in flight that we know of, more is to come.
 AWAITED, SENT, RECEIVED, STARTED, CLOSED = range(5)
@@ -39,12 +39,14 @@ class TaskSeries:
     Plain integers, since the event path adds to them; one writer. A histogram is None where
     the configuration has turned it off. ``in_flight`` counts records by state; its last place,
     CLOSED, is not kept. A ``vague`` one is left once a task-received says more of its task.
+    ``heard`` (monotonic) is about when ``told``, the number of its events, grew last.
     """
 
     __slots__ = (
         "cancelled",
         "exceptions",
         "failed",
+        "heard",
         "in_flight",
         "labels",
         "last_failed",
@@ -66,6 +68,7 @@ class TaskSeries:
         "sent",
         "started",
         "succeeded",
+        "told",
         "vague",
     )
 
@@ -84,6 +87,7 @@ class TaskSeries:
         self.sent = self.received = self.started = self.succeeded = 0
         self.redelivered = self.cancelled = 0
         self.received_at = 0.0  # monotonic
+        self.heard, self.told = 0.0, -1
         self.exceptions: labels.LabelSet | None = None  # from the first failure on
         self.failed: Counter[tuple[str, str]] = Counter()
         self.retried: Counter[str] = Counter()
@@ -115,7 +119,8 @@ class SeriesTable:
     ``series`` bounds the series, and again all exceptions of all of them. A series takes one
     place more for each 64 bytes its labels have over the first 64, an exception likewise, so
     that this is a bound on the bytes of an exposition too. ``rules`` end in one that matches
-    every name.
+    every name. ``on_full``, told what has no more room, and ``on_full_of_exceptions``, told of
+    which series, free a place, or return False; ``on_made`` is told the labels of a new series.
     """
 
     def __init__(
@@ -131,9 +136,13 @@ class SeriesTable:
         by_hostname: bool = False,
     ) -> None:
         self.by_hostname = by_hostname
-        self.names = labels.LabelSet(names)
-        self.queues = labels.LabelSet(queues)
-        self.hostnames = labels.LabelSet(hostnames)
+        self.on_full: Callable[[str], bool] = lambda _: False
+        self.on_full_of_exceptions: Callable[[TaskSeries], bool] = lambda _: False
+        self.on_made: Callable[[Iterable[str]], None] = lambda _: None
+        self.names = labels.LabelSet(names, lambda: self.on_full("name"))
+        self.queues = labels.LabelSet(queues, lambda: self.on_full("queue_name"))
+        self.hostnames = labels.LabelSet(hostnames, lambda: self.on_full("hostname"))
+        self._sets = {"name": self.names, "queue_name": self.queues, "hostname": self.hostnames}
         self.exception_overflow = 0
         self.prefetch_waits: dict[str, Histogram] = {}
         self.series_overflow = 0
@@ -161,7 +170,9 @@ class SeriesTable:
         admitted = series.exceptions
         if admitted is None:
             admitted = series.exceptions = labels.LabelSet(self._exceptions)
-        if name in admitted or self._taken_by_exceptions < self._limit:
+        if name not in admitted and (admitted.full or self.exceptions_full):
+            self.on_full_of_exceptions(series)
+        if name in admitted or not self.exceptions_full:
             before = len(admitted)
             label = admitted.admit(name)
             if len(admitted) > before:
@@ -186,7 +197,8 @@ class SeriesTable:
         values: tuple[str, ...] = (self.names.admit(key[0]), self.queues.admit(key[1]))
         if self.by_hostname:
             values = (*values, self.hostnames.admit(key[2]))
-        if self._taken >= self._limit and values not in self._series:
+        full = self._taken >= self._limit and values not in self._series
+        if full and not self._has_made_room(values):
             self.series_overflow += 1
             values = (labels.OTHER,) * len(values)
         series = self._series.get(values)
@@ -200,7 +212,60 @@ class SeriesTable:
                 prefetch_wait=self.prefetch_wait(values[1]),
                 vague=self.by_hostname or labels.UNKNOWN in values,
             )
+            self.on_made(values)
         return series
+
+    # --- places that are given up ---------------------------------------------------------
+
+    def _has_made_room(self, values: tuple[str, ...]) -> bool:
+        if self.on_full("series"):
+            needed = _places(values)
+            while self._taken + needed > self._limit and self.on_full("series"):
+                pass
+        return self._taken < self._limit
+
+    def __contains__(self, one: TaskSeries) -> bool:
+        return self._series.get(one.labels) is one
+
+    @property
+    def exceptions_full(self) -> bool:
+        """Whether the exceptions of all series together have no more room."""
+        return self._taken_by_exceptions >= self._limit
+
+    def is_full(self, kind: str) -> bool:
+        """Tell whether there is no more room: for a label, or for ``series``."""
+        return self._taken >= self._limit if kind == "series" else self._sets[kind].full
+
+    def limit_of(self, kind: str) -> int:
+        """Return how many places there are."""
+        return self._limit if kind == "series" else self._sets[kind].limit
+
+    def labels_of(self, kind: str) -> Iterator[str]:
+        """Return the values of a label that have a place."""
+        return iter(self._sets[kind])
+
+    def drop(self, one: TaskSeries) -> None:
+        """Take out a series; a record that still points to it leaves it with a task-received."""
+        del self._series[one.labels]
+        self._taken -= _places(one.labels)
+        for exception in one.exceptions or ():
+            self._taken_by_exceptions -= _places((*one.labels, exception))
+        one.vague = True
+
+    def drop_label(self, kind: str, label: str) -> None:
+        """Free the place of a label that no series has any more."""
+        self._sets[kind].remove(label)
+        if kind == "queue_name":
+            self.prefetch_waits.pop(label, None)
+
+    def drop_exception(self, one: TaskSeries, exception: str) -> None:
+        """Take out an exception of a series with its counts."""
+        if one.exceptions is not None:
+            one.exceptions.remove(exception)
+        self._taken_by_exceptions -= _places((*one.labels, exception))
+        one.retried.pop(exception, None)
+        for key in [key for key in one.failed if key[0] == exception]:
+            del one.failed[key]
 
     def prefetch_wait(self, queue: str) -> Histogram | None:
         """Return the histogram of a queue's prefetch waits; None where they are turned off."""

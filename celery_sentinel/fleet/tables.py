@@ -7,6 +7,9 @@ import glob
 from celery_sentinel.config import schema
 from celery_sentinel.fleet import exceptions, objectives, queues, records, series
 
+_IDLE = 3600.0  # seconds without a word after which a name makes room where there is none
+_ROUNDS = 3  # of polls, in which one that lives is heard of
+
 
 def ignored(config: schema.Config) -> tuple[str, ...]:
     """Return the globs of queues to leave out, our own event queue and those like it included."""
@@ -25,7 +28,19 @@ def queue_table(config: schema.Config) -> queues.QueueTable:
         watch=watched(config),
         ignore=ignored(config),
         dead_letter=config.queues.dead_letter,
+        lately=_ROUNDS * max(config.polling.workers, config.polling.queues),
+        after=min(_IDLE, config.queues.forget_after),
     )
+
+
+def idle_after(config: schema.Config) -> float:
+    """Return after how many seconds of silence a name may make room for another."""
+    return min(_IDLE, config.tasks.ttl)
+
+
+def told_for(config: schema.Config) -> float:
+    """Return for how many seconds what a worker has answered counts as told lately."""
+    return _ROUNDS * config.polling.workers
 
 
 def classifier(config: schema.Config) -> exceptions.Classifier:

@@ -265,6 +265,10 @@ class Tracker:
         if record is not None:
             self._records.close(event.uuid, record, self.now)
 
+    def forget(self, series: TaskSeries) -> None:
+        """Forget a series that has made room for another."""
+        self._places.forget(series)
+
     # --- what workers tell ---------------------------------------------------------------
 
     def series_of_active(self, task: readings.ActiveTask, worker: Worker) -> TaskSeries:

@@ -157,6 +157,12 @@ class Worker:
         self.stalled_at: int | None = None  # what it had processed when its stall began
         self.stalled_since: float | None = None  # monotonic
 
+    def release(self) -> None:
+        """Let go of all that takes room: records of tasks may outlive the worker's place."""
+        for kept in (self.running, self.ledgers, self.starts, self.processed_by_pid, self.skews):
+            kept.clear()
+        self.clear_answers()
+
     @property
     def free_slots(self) -> int | None:
         """How many more tasks it could run; None while that is unknown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import labels, losses, processes, stamps, verdict
+from celery_sentinel.fleet import idle_workers, labels, losses, processes, stamps, verdict
 from celery_sentinel.fleet.worker import State, Worker
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class WorkerTable:
         self.overflow = 0
         self.lost = 0
         self.by_hostname = _Workers(self._make)
+        self.idle = idle_workers.IdleWorkers(self.by_hostname, limit)
         self._losses = audit
         self._processes = processes.Processes(audit, on_end=self._ended)
         self._on_lost = on_lost
@@ -82,11 +83,23 @@ class WorkerTable:
             return self.overflowed
         if hostname in self.by_hostname:
             return self.by_hostname[hostname]
-        if len(self.by_hostname) >= self.limit:
+        if len(self.by_hostname) >= self.limit and not self._make_room():
             self.overflow += 1
             return self.overflowed
         worker = self.by_hostname[hostname] = Worker(hostname)
         return worker
+
+    def _make_room(self) -> bool:
+        """Forget a worker that is dead; what ran there may still be heard of."""
+        worker = self.idle.take()
+        if worker is None:
+            return False
+        del self.by_hostname[worker.hostname]
+        for uuid, record in worker.running.items():
+            record.worker = self.overflowed
+            self.overflowed.running[uuid] = record
+        worker.release()
+        return True
 
     def heartbeat(self, event: events.Event, now: float, wall: float) -> None:
         """Apply ``worker-heartbeat``: monotonic ``now`` and epoch ``wall`` are its receipt."""
@@ -220,6 +233,7 @@ class WorkerTable:
                 proven = alive_at - worker.last_heard >= PROOF * worker.patience
                 theirs = listening and proven and self._had_time(worker, now)
                 self._fell_silent(worker, ours=not theirs)
+        self.idle.look(now)
         self._losses.trim(self)
         while self._lags and now - self._lags[0][0] > LAG_WINDOW:
             self._lags.popleft()

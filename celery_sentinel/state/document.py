@@ -27,7 +27,8 @@ class Histogram(msgspec.Struct, array_like=True, gc=False):
 class Series(msgspec.Struct, array_like=True):
     """The counters of one (name, queue[, hostname]); its gauges follow from the records.
 
-    ``exceptions`` are the labels admitted, in their order; ``received_at`` is monotonic.
+    ``exceptions`` are the labels admitted, in their order; ``received_at`` and ``heard`` are
+    monotonic.
     """
 
     labels: tuple[str, ...]
@@ -50,6 +51,7 @@ class Series(msgspec.Struct, array_like=True):
     runtime_succeeded: Histogram | None
     runtime_failed: Histogram | None
     queue_wait: Histogram | None
+    heard: float = 0.0
 
 
 class Ledger(msgspec.Struct, array_like=True):
@@ -151,6 +153,7 @@ class Queue(msgspec.Struct, array_like=True):
     sources: list[str]
     mentioned_at: float
     first_seen: dict[str, float]
+    lively_at: float = 0.0
 
 
 class Portion(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -189,6 +192,7 @@ class Labels(msgspec.Struct, kw_only=True):
     queues: list[str]
     hostnames: list[str]
     overflow: Counts
+    forgotten: Counts = {}
 
 
 class Head(msgspec.Struct, kw_only=True):

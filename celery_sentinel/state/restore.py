@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from celery_sentinel.fleet import labels, ledger, records, replacements
+from celery_sentinel.fleet import idle_series, labels, ledger, records, replacements
 from celery_sentinel.fleet.series import CLOSED, STARTED
 from celery_sentinel.fleet.worker import State
-from celery_sentinel.state import document, snapshot, store
+from celery_sentinel.state import document, rows, store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,6 +110,8 @@ class Restoration:
             setattr(one, name, Counter(getattr(row, name)))
         for name in ("runtime_succeeded", "runtime_failed", "queue_wait"):
             self._histogram(getattr(one, name), getattr(row, name))
+        one.heard = self._older(row.heard) if row.heard else self._now
+        one.told = idle_series.told(one)
         return one
 
     def _histogram(self, found: series.Histogram | None, row: document.Histogram | None) -> None:
@@ -126,7 +128,7 @@ class Restoration:
         found = self._fleet.workers.find(row.hostname)
         if found is self._fleet.workers.overflowed:
             return found
-        for name in snapshot.SAME:
+        for name in rows.SAME:
             setattr(found, name, getattr(row, name))
         found.processed_by_pid = dict(row.processed_by_pid)
         found.skews.extend(row.skews)
@@ -218,6 +220,7 @@ class Restoration:
             getattr(fleet.series, name).overflow = overflow.get(name, 0)
         fleet.series.exception_overflow = overflow.get("exceptions", 0)
         fleet.series.series_overflow = overflow.get("series", 0)
+        fleet.room.load(head.labels.forgotten)
         fleet.queues.load_lessons(head.learnt, head.sent_to)
         for row in head.queues:
             for source in row.sources:
@@ -225,6 +228,7 @@ class Restoration:
                     fleet.queues.note(row.name, source, row.mentioned_at)
             if (queue := fleet.queues.by_name.get(row.name)) is not None:
                 queue.first_seen = row.first_seen
+                queue.lively_at = min(row.lively_at or self._wall, self._wall)
         fleet.queues.overflow = head.queues_overflow
 
 

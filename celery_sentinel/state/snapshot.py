@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from celery_sentinel.state import document, encoding
+from celery_sentinel.state import document, encoding, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -18,12 +18,6 @@ T = TypeVar("T")
 
 RECORDS = 1000  # in a slice: some 2 ms under the lock
 ENTRIES = 128  # series, workers or histograms in a slice
-
-SAME = tuple(
-    name
-    for name in document.Worker.__struct_fields__
-    if name not in {"hostname", "state", "processed_by_pid", "skews", "ledgers"}
-)
 
 
 class Origin(NamedTuple):
@@ -97,7 +91,7 @@ class Snapshot:
                 rows = self._portion.records
                 for uuid in part:
                     record = by_id.get(uuid)
-                    if record is not None:
+                    if record is not None and self._is_kept(record.series):
                         rows.append(self._record(uuid, record))
             yield self._encoded()
 
@@ -125,17 +119,22 @@ class Snapshot:
             for uuid, alias in replaced.aliases.items():
                 self._portion.stories.append(document.Story(uuid, [], 0, None, [], alias))
             for uuid, story in replaced.stories.items():
-                coming = story.coming and (
-                    self._series_number(story.coming.series),
-                    story.coming.at,
-                )
-                earlier = [self._record(uuid, run) for run in story.earlier]
+                coming = story.coming
+                told = None
+                if coming is not None and self._is_kept(coming.series):
+                    told = self._series_number(coming.series), coming.at
+                runs = [run for run in story.earlier if self._is_kept(run.series)]
+                earlier = [self._record(uuid, run) for run in runs]
                 names = sorted(story.names)
                 self._portion.stories.append(
-                    document.Story(uuid, names, story.unannounced, coming, earlier)
+                    document.Story(uuid, names, story.unannounced, told, earlier)
                 )
         if self._portion.stories:
             yield self._encoded()
+
+    def _is_kept(self, one: series.TaskSeries) -> bool:
+        """Tell whether the series of a record has a place: that of one that ended may have gone."""
+        return one in self._numbers or one in self._fleet.series
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -170,9 +169,9 @@ class Snapshot:
             return None
         number = self._numbers.get(worker)
         if number is None:
-            if worker is self._fleet.workers.overflowed:
-                return document.OVERFLOWED
-            self._portion.workers.append(_worker(worker))
+            if self._fleet.workers.by_hostname.get(worker.hostname) is not worker:
+                return document.OVERFLOWED  # it has no place, or gave it up
+            self._portion.workers.append(rows.worker(worker))
             number = self._number("workers", worker)
         return number
 
@@ -184,7 +183,10 @@ class Snapshot:
         return document.Histogram(number, histogram.counts.copy(), histogram.sum)
 
     def _series(self, one: series.TaskSeries) -> document.Series:
-        runtimes = (one.runtime_succeeded, one.runtime_failed, one.queue_wait)
+        all_waits = (one.runtime_succeeded, one.runtime_failed, one.queue_wait)
+        succeeded, failed, queue_wait = (
+            None if found is None else self._histogram(found) for found in all_waits
+        )
         return document.Series(
             one.labels,
             one.sent,
@@ -203,7 +205,10 @@ class Snapshot:
             one.last_succeeded,
             one.last_failed,
             one.received_at,
-            *(None if found is None else self._histogram(found) for found in runtimes),
+            succeeded,
+            failed,
+            queue_wait,
+            one.heard,
         )
 
     # --- the head -------------------------------------------------------------------------
@@ -230,11 +235,15 @@ class Snapshot:
             workers_overflow=fleet.workers.overflow,
             workers_lost=fleet.workers.lost,
             labels=self._labels(),
-            stream=_stream(self._connection, now),
+            stream=rows.stream(self._connection, now),
             queues_overflow=fleet.queues.overflow,
             queues=[
                 document.Queue(
-                    queue.name, sorted(queue.sources), queue.mentioned_at, queue.first_seen
+                    queue.name,
+                    sorted(queue.sources),
+                    queue.mentioned_at,
+                    queue.first_seen,
+                    queue.lively_at,
                 )
                 for queue in fleet.queues
             ],
@@ -255,37 +264,8 @@ class Snapshot:
                 "exceptions": table.exception_overflow,
                 "series": table.series_overflow,
             },
+            forgotten=self._fleet.room.forgotten,
         )
-
-
-def _worker(worker: Worker) -> document.Worker:
-    return document.Worker(
-        hostname=worker.hostname,
-        state=worker.state.value,
-        processed_by_pid=list(worker.processed_by_pid.items()),
-        skews=list(worker.skews),
-        ledgers=[
-            document.Ledger(pid, *balance)
-            for pid, ledger in worker.ledgers.items()
-            if (balance := ledger.balance()) is not None
-        ],
-        **{name: getattr(worker, name) for name in SAME},
-    )
-
-
-def _stream(connection: stream.Stream, now: float) -> document.Stream:
-    gap_seconds, under_way, unjudged = connection.breaks(now)
-    return document.Stream(
-        up=connection.up,
-        gap_seconds=gap_seconds,
-        under_way=under_way,
-        unjudged=unjudged,
-        resumptions=connection.resumptions,
-        **{
-            name: dict(getattr(connection, name))
-            for name in ("gaps", "rejected", "salvaged", "control", "failures")
-        },
-    )
 
 
 def _slices(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:

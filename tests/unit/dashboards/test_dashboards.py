@@ -43,6 +43,7 @@ NOT_SHOWN = {
     "celery_worker_name_shared": "the page says so; it is there to alert on",
     "celery_worker_crashes_total": "restarts are shown; an alert tells of those without a goodbye",
     "celery_sentinel_log_lines_dropped_total": "0 but where nobody reads the log",
+    "celery_sentinel_label_forgotten_total": "what has no room is shown",
     "celery_sentinel_control_requests_total": "workers without task events are in a table",
     "celery_sentinel_last_event_timestamp_seconds": "the stream and the lag are shown",
     "celery_sentinel_poll_last_success_timestamp_seconds": "polls are a timeline",

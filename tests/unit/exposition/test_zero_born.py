@@ -40,6 +40,11 @@ class Scrapes:
         """Scrape failures by task name, and return them as shown."""
         return self.failed_in(counts, as_openmetrics=False)
 
+    def counted(self, metric: catalogue.Metric, **counts: int) -> dict[str, float]:
+        """Scrape a counter of one label, and return it as shown."""
+        self.families = [samples.family(metric, [((a,), n) for a, n in counts.items()])]
+        return {key[1]: value for key, value in self.scrape().items() if key[0] == metric.name}
+
     def failed_in(self, counts: dict[str, int], *, as_openmetrics: bool) -> dict[str, float]:
         """Do the same in one of the formats."""
         children = [((name, *A[1:]), count) for name, count in counts.items()]
@@ -111,13 +116,31 @@ def test_given_a_later_child_then_it_is_held_from_its_own_first_scrape() -> None
 def test_given_a_child_that_goes_and_returns_then_it_is_not_born_again() -> None:
     """A worker that was unheard comes back with its counter, which had not been reset."""
     scrapes = Scrapes()
-    scrapes.failed(a=5, b=5)
+    restarts = catalogue.WORKER_RESTARTS
+    scrapes.counted(restarts, a=5, b=5)
     scrapes.now += HOLD
-    scrapes.failed(a=5, b=5)
+    scrapes.counted(restarts, a=5, b=5)
     scrapes.now += HOLD
-    assert scrapes.failed(b=5) == {"b": 5}
+    assert scrapes.counted(restarts, b=5) == {"b": 5}
     scrapes.now += HOLD
-    assert scrapes.failed(a=6, b=5) == {"a": 6, "b": 5}
+    assert scrapes.counted(restarts, a=6, b=5) == {"a": 6, "b": 5}
+
+
+@pytest.mark.parametrize("others", [{"b": 5}, {}])
+def test_given_a_task_that_made_room_and_returns_then_it_is_born_again(
+    others: dict[str, int],
+) -> None:
+    """Its counter has begun at 0 again: what it counts since is an increase from there."""
+    scrapes = Scrapes()
+    scrapes.failed(a=5, **others)
+    scrapes.now += HOLD
+    assert scrapes.failed(a=5, **others) == {"a": 5, **others}
+    scrapes.now += HOLD
+    assert scrapes.failed(**others) == others
+    scrapes.now += HOLD
+    assert scrapes.failed(a=1, **others) == {"a": 0, **others}
+    scrapes.now += HOLD
+    assert scrapes.failed(a=1, **others) == {"a": 1, **others}
 
 
 def test_given_children_that_come_and_go_then_those_that_stay_are_never_zero_again() -> None:

@@ -1,0 +1,80 @@
+"""Who keeps a place where all are taken: one table may know what the others do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery_sentinel.fleet import idle_series
+from celery_sentinel.fleet.worker import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from celery_sentinel.fleet import objectives, queues, series, workers
+
+SILENCE = "silence_seconds"
+
+
+class Room:
+    """Makes room in all tables that have a limit; what lives keeps its place.
+
+    ``asked`` are the objectives: the tasks they name stay, and those of which they ask not to be
+    silent for too long, for silence is what they have to show. Of ``after`` and ``told_for``, in
+    seconds, and ``on_gone`` idle_series.py tells.
+    """
+
+    def __init__(
+        self,
+        *,
+        series_table: series.SeriesTable,
+        queue_table: queues.QueueTable,
+        worker_table: workers.WorkerTable,
+        after: float,
+        told_for: float,
+        on_gone: Callable[[series.TaskSeries], None],
+    ) -> None:
+        self.asked: objectives.Objectives | None = None
+        self._names = series_table.names
+        self._queues = queue_table
+        self._workers = worker_table
+        self._series = idle_series.IdleSeries(
+            series_table, after=after, told_for=told_for, stays=self._stays, on_gone=on_gone
+        )
+
+    @property
+    def forgotten(self) -> dict[str, int]:
+        """How many places changed hands, by what they were for."""
+        found = {kind: one.forgotten for kind, one in self._series.turnovers.items()}
+        found["queue_name"] += self._queues.idle.turnover.forgotten
+        found["hostname"] += self._workers.idle.turnover.forgotten
+        return found
+
+    def load(self, forgotten: Mapping[str, int]) -> None:
+        """Take over how many places had changed hands before a restart."""
+        for kind, count in forgotten.items():
+            if kind in self._series.turnovers:
+                self._series.turnovers[kind].forgotten = count
+
+    def look(self, now: float, wall: float) -> None:
+        """Look for what could go; call about twice a second, after workers and queues."""
+        self._queues.wall = wall
+        self._series.look(now)
+        self._queues.trim_lessons(self._names)
+
+    def worked_on(self, names: Iterable[str]) -> None:
+        """Note the names of the tasks that a worker says it has run."""
+        self._series.worked_on(names)
+
+    def _is_asked_for(self, name: str) -> bool:
+        if self.asked is None:
+            return False
+        limits = self.asked.of_task(name)
+        return name in self.asked.tasks_named or any(one.key == SILENCE for one in limits)
+
+    def _stays(self, kind: str, label: str) -> bool:
+        if kind == idle_series.NAME:
+            return self._is_asked_for(label)
+        if kind == idle_series.QUEUE:
+            return self._queues.holds(label)
+        worker = self._workers.by_hostname.get(label)
+        return worker is not None and worker.state is State.UP
