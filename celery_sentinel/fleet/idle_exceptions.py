@@ -40,7 +40,7 @@ class IdleExceptions:
             known[name] = (count, since if told == count else now)
         self._known[one] = known
         idle = [name for name in known if known[name][1] <= now - self._after]
-        self._idle[one] = sorted(idle, key=lambda name: known[name][1], reverse=True)
+        self._idle[one] = sorted(idle, key=lambda name: known[name][1])[::-1]
 
     def forget(self, one: TaskSeries) -> None:
         """Drop what is known of a series: it has gone, or has room."""

@@ -46,7 +46,7 @@ class IdleQueues:
         if not self._looked_at <= wall < self._looked_at + LOOK_EACH:
             self._looked_at = wall
             idle = [queue for queue in self._queues.values() if not self.holds(queue, wall)]
-            self._idle = sorted(idle, key=lambda queue: queue.lively_at, reverse=True)
+            self._idle = sorted(idle, key=lambda queue: queue.lively_at)[::-1]
         while self._idle:
             queue = self._idle[-1]
             if self._queues.get(queue.name) is queue and not self.holds(queue, wall):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,12 +14,15 @@ if TYPE_CHECKING:
 
     from celery_sentinel.fleet.series import SeriesTable, TaskSeries
 
-SLICE = 500  # series looked at in a tick: half a millisecond
+SLICE = 250  # series looked at in a tick: less than a millisecond
 NAME, QUEUE, HOSTNAME, SERIES = KINDS = ("name", "queue_name", "hostname", "series")
 _NEVER = float("-inf")
 _MANY = frozenset({labels.UNKNOWN, labels.OTHER})
 
 Label = str | tuple[str, ...]  # of a series all its labels
+
+
+_Gathered = dict[Label, list["TaskSeries"] | None]  # by label; None: one of them is not idle
 
 
 class _Idle(NamedTuple):
@@ -57,7 +61,7 @@ class IdleSeries:
         self._on_gone = on_gone
         self._now = 0.0
         self._round: Iterator[TaskSeries] = iter(())
-        self._gathered: dict[str, dict[Label, list[TaskSeries]]] = {}
+        self._gathered: dict[str, _Gathered] = {}
         self._idle: dict[str, list[_Idle]] = {}
         self._made: set[str] = set()  # labels of the series made in this round
         self._made_before: set[str] = set()
@@ -78,10 +82,23 @@ class IdleSeries:
                 one.told, one.heard = count, now
             if one.exceptions is not None:
                 self.exceptions.look(one, now)
-            for kind, found in self._gathered.items():
-                found.setdefault(_label(one, kind), []).append(one)
+            if self._gathered:
+                self._gather(one, now)
         if looked_at < SLICE:
             self._end_round()
+
+    def _gather(self, one: TaskSeries, now: float) -> None:
+        """Add a series to the idle of this round; its labels are idle if all their series are."""
+        idle = one.heard <= now - self._after and not _is_in_flight(one)
+        for kind, found in self._gathered.items():
+            if kind != SERIES:
+                label = one.labels[KINDS.index(kind)]
+                if not idle:
+                    found[label] = None
+                elif (others := found.setdefault(label, [])) is not None:
+                    others.append(one)
+            elif idle:
+                found[one.labels] = [one]
 
     def worked_on(self, names: Iterable[str]) -> None:
         """Note the names of the tasks that a worker says it has run, if names have no more room."""
@@ -96,16 +113,16 @@ class IdleSeries:
         self._gathered = {kind: {} for kind in KINDS if self._table.is_full(kind)}
         self._round = iter(list(self._table))
 
-    def _find(self, kind: str, found: dict[Label, list[TaskSeries]]) -> list[_Idle]:
+    def _find(self, kind: str, found: _Gathered) -> list[_Idle]:
         all_labels: Iterable[Label] = found if kind == SERIES else self._table.labels_of(kind)
         idle = []
         for label in all_labels:
             series = found.get(label, [])
-            if not any(_is_in_flight(one) for one in series) and not self._stays(kind, label):
-                last = max((one.heard for one in series), default=_NEVER)
-                if last <= self._now - self._after:
-                    idle.append(_Idle(last, label, series))
-        return sorted(idle, key=lambda one: one.last, reverse=True)
+            if series is not None:
+                last = max([one.heard for one in series], default=_NEVER)
+                idle.append(_Idle(last, label, series))
+        idle.sort(key=_last)
+        return idle[::-1]
 
     def _stays(self, kind: str, label: Label) -> bool:
         if isinstance(label, tuple):
@@ -149,8 +166,7 @@ class IdleSeries:
         return self.exceptions.make_room(one, self._now)
 
 
-def _label(one: TaskSeries, kind: str) -> Label:
-    return one.labels if kind == SERIES else one.labels[KINDS.index(kind)]
+_last = operator.itemgetter(0)
 
 
 def _is_in_flight(one: TaskSeries) -> bool:

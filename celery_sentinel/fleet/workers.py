@@ -83,23 +83,11 @@ class WorkerTable:
             return self.overflowed
         if hostname in self.by_hostname:
             return self.by_hostname[hostname]
-        if len(self.by_hostname) >= self.limit and not self._make_room():
+        if len(self.by_hostname) >= self.limit and not self.idle.make_room(self.overflowed):
             self.overflow += 1
             return self.overflowed
         worker = self.by_hostname[hostname] = Worker(hostname)
         return worker
-
-    def _make_room(self) -> bool:
-        """Forget a worker that is dead; what ran there may still be heard of."""
-        worker = self.idle.take()
-        if worker is None:
-            return False
-        del self.by_hostname[worker.hostname]
-        for uuid, record in worker.running.items():
-            record.worker = self.overflowed
-            self.overflowed.running[uuid] = record
-        worker.release()
-        return True
 
     def heartbeat(self, event: events.Event, now: float, wall: float) -> None:
         """Apply ``worker-heartbeat``: monotonic ``now`` and epoch ``wall`` are its receipt."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from celery_sentinel.fleet import labels
-from celery_sentinel.summary import worker_notes
+from celery_sentinel.summary import limits, worker_notes
 
 if TYPE_CHECKING:
     from celery_sentinel.fleet import model, series, stream
@@ -37,10 +37,5 @@ def build(
             "Tasks under the name 'unknown' had begun before we listened, or their task-received "
             "event was lost."
         )
-    overflow = fleet.series.names.overflow + fleet.series.queues.overflow + fleet.workers.overflow
-    if overflow or fleet.series.series_overflow:
-        notes.append(
-            "A label has reached its limit and the rest is counted under '__other__': see "
-            "celery_sentinel_label_overflow_total and metrics.limits."
-        )
+    notes.extend(limits.notes(fleet))
     return tuple(notes)

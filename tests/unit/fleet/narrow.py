@@ -15,11 +15,16 @@ HOUR = 3600.0
 
 def limited(*, ttl: float = 24 * HOUR, by_hostname: bool = False, **limits: int) -> Stage:
     """Return a stage with small limits."""
+    return Stage(config(ttl=ttl, by_hostname=by_hostname, **limits))
+
+
+def config(*, ttl: float = 24 * HOUR, by_hostname: bool = False, **limits: int) -> schema.Config:
+    """Return a configuration with small limits."""
     given = {"names": 100, "queues": 100, "workers": 100, **limits}
     labels = ("name", "queue_name", "hostname") if by_hostname else ("name", "queue_name")
     tasks = schema.Tasks(ttl=schema.Seconds(ttl), labels=labels)
     metrics = schema.Metrics(limits=schema.Limits(**given))
-    return Stage(schema.Config(metrics=metrics, tasks=tasks))
+    return schema.Config(metrics=metrics, tasks=tasks)
 
 
 def run(play: Stage, name: str, *, queue: str = QUEUE, **how: Any) -> None:
