@@ -43,7 +43,7 @@ def _note(what: str, setting: str, limit: int, names: list[str]) -> str:
     like = f" {alike} of them look like '{kind}': made up by a program." if alike >= _ALIKE else ""
     return (
         f"There is no more room for {what}: metrics.limits.{setting} is {limit}.{like} New ones "
-        "have no series, their tasks count under '__other__', until one of these is dead or has not "
-        "been heard of for an hour. Keep ids and dates out of names, see who may write to the "
+        "have no series, their tasks count under '__other__', until one of these is dead or has "
+        "not been heard of for an hour. Keep ids and dates out of names, see who may write to the "
         "broker, or raise the limit (celery_sentinel_label_overflow_total)."
     )
