@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from celery_sentinel.fleet import (
@@ -12,12 +11,10 @@ from celery_sentinel.fleet import (
     doubt,
     gone,
     kinds,
-    labels,
     lock,
     losses,
     objectives,
     polls,
-    room,
     silence,
     tables,
     tasks,
@@ -68,7 +65,7 @@ class Fleet:
         )
         self.answers = self._answers(config, audit)
         self.polls: dict[str, polls.Poll] = {}
-        self.room = self._room(config)
+        self.room = tables.room_of(self, config)
         self.objectives = self._objectives(config)
         self._wedged_after = float(config.workers.wedged_after)
         self._forget_queues_after = float(config.queues.forget_after)
@@ -97,16 +94,6 @@ class Fleet:
             tracker=self.tracker,
             audit=audit,
             interval=config.polling.workers,
-        )
-
-    def _room(self, config: schema.Config) -> room.Room:
-        return room.Room(
-            series_table=self.series,
-            queue_table=self.queues,
-            worker_table=self.workers,
-            after=tables.idle_after(config),
-            told_for=tables.told_for(config),
-            on_gone=self.tracker.forget,
         )
 
     def _handlers(self) -> dict[str, Callable[[events.Event], None]]:
@@ -205,10 +192,8 @@ class Fleet:
         """Take over what workers answered, of those ``among`` or of all. Takes the lock."""
         with self.lock:
             self.answers.apply(found, asked_at=asked_at, now=now, wall=wall, among=among)
-            for one in found:
-                if one.started is not None and len(one.started) <= losses.MAX_NAMES:
-                    self.room.worked_on(one.started)
-            self.queues.note_sent(self._sent_to(), wall)
+            self.room.answered(found)
+            self.queues.note_sent(self.series.sent_to(), wall)
             self.queues.forget(wall, self._forget_queues_after)
 
     def note_gone(self, names: Collection[str], asked_at: float, *, lasting: bool) -> None:
@@ -236,14 +221,6 @@ class Fleet:
         self.room.asked = found
         for name in found.tasks_named:
             self.series.names.admit(name)
-        return found
-
-    def _sent_to(self) -> Counter[str]:
-        """Return how many tasks were sent to each queue."""
-        found: Counter[str] = Counter()
-        for one in self.series:
-            if one.sent and one.queue_name not in {labels.UNKNOWN, labels.OTHER}:
-                found[one.queue_name] += one.sent
         return found
 
     def resubscribed(self, now: float, *, amid: float | None = None) -> None:

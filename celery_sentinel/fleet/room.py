@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import idle_series
+from celery_sentinel.fleet import idle_series, losses
 from celery_sentinel.fleet.worker import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from celery_sentinel import readings
     from celery_sentinel.fleet import objectives, queues, series, workers
 
 SILENCE = "silence_seconds"
@@ -61,9 +62,11 @@ class Room:
         self._series.look(now)
         self._queues.trim_lessons(self._names)
 
-    def worked_on(self, names: Iterable[str]) -> None:
-        """Note the names of the tasks that a worker says it has run."""
-        self._series.worked_on(names)
+    def answered(self, found: Iterable[readings.WorkerReading]) -> None:
+        """Note the names of the tasks that workers say they have run."""
+        for one in found:
+            if one.started is not None and len(one.started) <= losses.MAX_NAMES:
+                self._series.worked_on(one.started)
 
     def _is_asked_for(self, name: str) -> bool:
         if self.asked is None:

@@ -183,6 +183,14 @@ class SeriesTable:
             self.exception_overflow += 1
         return label
 
+    def sent_to(self) -> Counter[str]:
+        """Return how many tasks were sent to each queue."""
+        found: Counter[str] = Counter()
+        for one in self:
+            if one.sent and one.queue_name not in {labels.UNKNOWN, labels.OTHER}:
+                found[one.queue_name] += one.sent
+        return found
+
     def load(self, values: tuple[str, ...]) -> TaskSeries | None:
         """Return the series that had these labels before a restart.
 

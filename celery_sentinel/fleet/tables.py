@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import glob
+from typing import TYPE_CHECKING
 
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import exceptions, objectives, queues, records, series
+from celery_sentinel.fleet import exceptions, objectives, queues, records, room, series
+
+if TYPE_CHECKING:
+    from celery_sentinel.fleet import model
 
 _IDLE = 3600.0  # seconds without a word after which a name makes room where there is none
 _ROUNDS = 3  # of polls, in which one that lives is heard of
@@ -33,14 +37,16 @@ def queue_table(config: schema.Config) -> queues.QueueTable:
     )
 
 
-def idle_after(config: schema.Config) -> float:
-    """Return after how many seconds of silence a name may make room for another."""
-    return min(_IDLE, config.tasks.ttl)
-
-
-def told_for(config: schema.Config) -> float:
-    """Return for how many seconds what a worker has answered counts as told lately."""
-    return _ROUNDS * config.polling.workers
+def room_of(fleet: model.Fleet, config: schema.Config) -> room.Room:
+    """Return what makes room in the tables of a fleet."""
+    return room.Room(
+        series_table=fleet.series,
+        queue_table=fleet.queues,
+        worker_table=fleet.workers,
+        after=min(_IDLE, config.tasks.ttl),
+        told_for=_ROUNDS * config.polling.workers,
+        on_gone=fleet.tracker.forget,
+    )
 
 
 def classifier(config: schema.Config) -> exceptions.Classifier:

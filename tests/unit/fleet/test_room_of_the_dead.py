@@ -15,6 +15,7 @@ def test_given_dead_workers_then_those_that_live_have_series() -> None:
     play = narrow.limited(workers=3)
     for hostname in ("w1@a", "w2@b", "w3@c"):
         play.beat(hostname)
+        play.answer(hostname, pool="prefork", among=[hostname])
         play.pass_time(5)
     for _ in range(4):
         play.beat("w3@c")
@@ -31,6 +32,7 @@ def test_given_goodbyes_then_those_who_said_them_go_first() -> None:
     """One that was lost has something to tell, one that left in order has not."""
     play = narrow.limited(workers=2)
     play.beat("lost@a")
+    play.answer("lost@a", pool="prefork")
     play.pass_time(15)
     play.online("left@a")
     play.offline("left@a")
