@@ -27,8 +27,8 @@ def suspects(table: WorkerTable, now: float, most: int) -> list[str]:
 def note(table: WorkerTable, names: Collection[str], asked_at: float, *, lasting: bool) -> None:
     """Note whose mailbox was not there when asked at ``asked_at`` (monotonic).
 
-    What has been silent for long at its work, or at all where a mailbox is not ``lasting``, may
-    merely have been disconnected.
+    Where a mailbox is not ``lasting``, who has been silent for long may merely have been
+    disconnected; and after a break of our own so may who is silent at its work.
     """
     for name in names:
         worker = table.by_hostname.get(name)
@@ -36,7 +36,7 @@ def note(table: WorkerTable, names: Collection[str], asked_at: float, *, lasting
             continue
         soon = asked_at - worker.last_heard <= WITHIN
         unbroken = worker.last_heard >= table.resubscribed_at
-        if (lasting and not worker.is_silent_at_work) or (soon and unbroken):
+        if (lasting and not worker.is_silent_at_work) or (unbroken and (lasting or soon)):
             worker.gone_at = asked_at
 
 

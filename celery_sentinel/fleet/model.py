@@ -152,7 +152,7 @@ class Fleet:
                 self.silence.excuse(now, stall)
             self._last_tick = now
             self._note_clock(wall - now)
-            self.tracker.now = now
+            self.tracker.now, self._wall = now, wall
             alive_at = now if alive_at is None else alive_at
             self.workers.tick(now, listening=listening, alive_at=alive_at)
             self.records.sweep(now, wall)
@@ -288,7 +288,7 @@ class Fleet:
         self.closer.close_idle(worker, before, self.tracker.now)
 
     def _given_up(self, worker: Worker) -> None:
-        self.closer.lose(worker, self.tracker.now, reason="worker_left")
+        self.closer.give_up(worker, self.tracker.now, self._wall)
 
     def _left(self, worker: Worker) -> None:
         self.closer.close_left(worker, self.tracker.now)

@@ -25,7 +25,7 @@ _WORDS = {
     "secret": r"[^\0]+",
     "key of queues": r"_kombu\.binding\.[^\0]+",
     "script": "|".join(re.escape(script) for script in _SCRIPTS),
-    "question": "stats|active_queues|active|reserved|scheduled|enable_events",
+    "question": "stats|active_queues|active|reserved|scheduled|enable_events|ping",
 }
 _ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 _PLACE = re.compile(r"<([a-z ]+)>")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Pool = Literal["prefork", "threads", "solo", "gevent"]
 
+_CONTAINER = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
 _PROJECT = Path(__file__).parents[2]
 
 
@@ -22,7 +23,8 @@ class CeleryWorker(server.Server):
     """``celery worker`` with the fleet's tasks; its node name is ``name@fleet``.
 
     ``stop`` is a warm shutdown: the worker finishes what it runs. ``config`` are Celery
-    settings, such as ``broker_transport_options`` or ``task_send_sent_event``.
+    settings, such as ``broker_transport_options`` or ``task_send_sent_event``. One that is
+    ``contained`` is process 1 of a namespace of its own, as in a container.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class CeleryWorker(server.Server):
         config: Mapping[str, Any] | None = None,
         extra_args: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        contained: bool = False,
     ) -> None:
         super().__init__(directory, name)
         self.hostname = f"{name}@fleet"
@@ -45,6 +48,7 @@ class CeleryWorker(server.Server):
         self.truth = truth.Truth(directory / "truth.jsonl")
         self._config = {"broker_url": broker_url, **(config or {})}
         self._environment = environment or {}
+        self._wrapping = _CONTAINER if contained else ()
         self._arguments = [
             f"--hostname={self.hostname}",
             f"--pool={pool}",
@@ -57,7 +61,16 @@ class CeleryWorker(server.Server):
 
     def _launch(self) -> process.Process:
         return process.Process(
-            [sys.executable, "-m", "celery", "-A", app.__name__, "worker", *self._arguments],
+            [
+                *self._wrapping,
+                sys.executable,
+                "-m",
+                "celery",
+                "-A",
+                app.__name__,
+                "worker",
+                *self._arguments,
+            ],
             env={
                 **os.environ,
                 "PYTHONPATH": str(_PROJECT),

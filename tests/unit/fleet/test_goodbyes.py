@@ -136,3 +136,16 @@ def test_given_a_task_delivered_again_then_it_is_not_lost(play: Stage) -> None:
     play.pass_time(400)
     assert play.children(catalogue.TASK_LOST) == {}
     assert play.value(catalogue.TASK_REDELIVERED, *WHERE) == 1
+
+
+def test_given_runs_that_usually_last_longer_then_they_get_their_time(play: Stage) -> None:
+    """A name of which a run took half an hour is not given up after five minutes."""
+    play.beat()
+    run(play, "before")
+    play.ended(uuid="before", runtime=1800.0)
+    run(play, ID)
+    play.offline(active=1)
+    play.pass_time(1700, step=5)
+    assert play.children(catalogue.TASK_LOST) == {}
+    play.pass_time(9000, step=5)
+    assert play.children(catalogue.TASK_LOST) == {(*WHERE, "worker_left"): 1}

@@ -31,17 +31,30 @@ def test_given_a_solo_worker_when_the_broker_knows_it_no_more_then_it_is_lost() 
     assert play.total(catalogue.TASK_LOST) == 1
 
 
-@pytest.mark.parametrize("lasting", [True, False])
-def test_given_a_solo_worker_that_has_worked_for_a_minute_then_to_be_unknown_is_no_end(
-    lasting: bool,
+@pytest.mark.parametrize(("lasting", "lost"), [(True, 1), (False, 0)])
+def test_given_a_solo_worker_that_has_worked_for_a_minute_then_the_broker_decides(
+    lasting: bool, lost: int
 ) -> None:
-    """The broker, or what is between, may have disconnected who said nothing for so long."""
+    """RabbitMQ disconnects who said nothing for so long; Redis does not."""
     play = stage(pool="solo", concurrency=1)
     play.pass_time(60)
     play.gone(lasting=lasting)
     play.tick()
+    assert play.value(catalogue.WORKER_LOST) == lost
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_given_a_break_of_the_stream_then_a_solo_worker_at_work_may_be_disconnected(
+    lasting: bool,
+) -> None:
+    """The broker was away for it as it was for us, and it comes back when its task has ended."""
+    play = stage(pool="solo", concurrency=1)
+    play.pass_time(5)
+    play.fleet.resubscribed(play.now)
+    play.pass_time(100)
+    play.gone(lasting=lasting)
+    play.tick()
     assert play.children(catalogue.WORKER_UP) == {}
-    assert play.value(catalogue.WORKER_LOST) == 0
 
 
 def test_given_a_solo_worker_that_is_heard_again_then_it_is_up_and_its_task_not_lost() -> None:
