@@ -111,14 +111,37 @@ def read(question: str, content_type: object, body: object) -> Answer:
 def merge(answers: Iterable[Answer]) -> list[readings.WorkerReading]:
     """Put together what each worker said; two answers to one question are two workers."""
     by_hostname: dict[str, dict[str, Any]] = {}
-    times: dict[str, int] = {}
+    said: dict[str, list[_Stats]] = {}
     for question, hostname, content in answers:
         by_hostname.setdefault(hostname, {})[question] = content
         if question == "stats":
-            times[hostname] = times.get(hostname, 0) + 1
-    return [
-        _reading(hostname, parts, times.get(hostname, 1)) for hostname, parts in by_hostname.items()
-    ]
+            said.setdefault(hostname, []).append(content)
+    found = []
+    for hostname, parts in by_hostname.items():
+        stats = said.get(hostname, [])
+        reading = _reading(hostname, parts, max(1, len(stats)))
+        found.append(_with_namesakes(reading, stats) if len(stats) > 1 else reading)
+    return found
+
+
+def _with_namesakes(reading: readings.WorkerReading, stats: list[_Stats]) -> readings.WorkerReading:
+    """Return the reading with the slots of all that have answered by this name."""
+    several = [_reading(reading.hostname, {"stats": one}, 1) for one in stats]
+    return msgspec.structs.replace(
+        reading,
+        concurrency=_sum(one.concurrency for one in several),
+        pool_size=_sum(one.pool_size for one in several),
+    )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """Return the sum; None where one of them is unknown."""
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total
 
 
 def _as_bytes(body: object) -> bytes:

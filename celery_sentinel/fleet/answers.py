@@ -104,8 +104,7 @@ class Answers:
         worker.duplicate = worker.duplicate or reading.answers > 1
         self._losses.answered(worker, reading, now)
         worker.pool = labels.clean(reading.pool) if reading.pool else worker.pool
-        worker.concurrency = _count(reading.concurrency, worker.concurrency)
-        worker.pool_size = _count(reading.pool_size, None)
+        _note_slots(worker, reading)
         worker.prefetch_count = _count(reading.prefetch_count, worker.prefetch_count)
         worker.max_rss_bytes = _count(reading.max_rss_bytes, worker.max_rss_bytes)
         worker.reserved = _count(reading.reserved, None)
@@ -167,6 +166,19 @@ class Answers:
                 record.started = task.started_at
         record.worker = worker
         worker.running[task.task_id] = record
+
+
+def _note_slots(worker: Worker, reading: readings.WorkerReading) -> None:
+    """Note how many tasks it can run at once; of namesakes only what several have told.
+
+    An answer of one of them may come too late to be read with that of the other.
+    """
+    if not worker.duplicate or reading.answers > 1:
+        worker.concurrency = _count(reading.concurrency, worker.concurrency)
+        worker.pool_size = _count(reading.pool_size, None)
+        worker.slots_told_by = reading.answers
+    elif worker.slots_told_by < reading.answers + 1:
+        worker.concurrency = worker.pool_size = None
 
 
 def _is_anothers(reading: readings.WorkerReading, worker: Worker) -> bool:

@@ -77,6 +77,7 @@ class Worker:
         "running",
         "scheduled",
         "skews",
+        "slots_told_by",
         "stalled_at",
         "stalled_since",
         "started_at",
@@ -147,6 +148,7 @@ class Worker:
         self.pool: str | None = None
         self.concurrency: int | None = None  # at most, with --autoscale
         self.pool_size: int | None = None  # now
+        self.slots_told_by = 0  # processes: of namesakes two
         self.prefetch_count: int | None = None
         self.max_rss_bytes: int | None = None
         self.queues: tuple[str, ...] | None = None  # what it consumes

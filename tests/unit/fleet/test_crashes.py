@@ -241,3 +241,17 @@ def test_given_a_namesake_that_is_replaced_then_that_is_a_restart(play: Stage) -
     play.online(pid=9)
     play.beat(pid=9)
     assert counts(play) == (2, 1)
+
+
+def test_given_two_workers_with_one_name_then_their_slots_are_those_of_both_or_unknown(
+    play: Stage,
+) -> None:
+    """What one of them says is too little; an answer that came late changes nothing."""
+    for _ in range(2):
+        play.beat(pid=7)
+        play.beat(pid=8)
+    play.answer(pid=8, concurrency=2)
+    assert play.value(catalogue.WORKER_CONCURRENCY, WORKER) is None
+    play.answer(pid=8, concurrency=4, answers=2)
+    play.answer(pid=8, concurrency=2)
+    assert play.value(catalogue.WORKER_CONCURRENCY, WORKER) == 4
