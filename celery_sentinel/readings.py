@@ -48,7 +48,18 @@ class ActiveTask(msgspec.Struct, frozen=True, kw_only=True):
     task_id: str
     name: str | None = None
     queue: str | None = None
+    exchange: str | None = None
+    routing_key: str | None = None
     started_at: float | None = None
+
+
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
+    """How a queue that a worker consumes hangs on an exchange; ``key`` is its binding key."""
+
+    queue: str
+    exchange: str
+    type: str
+    key: str
 
 
 class WorkerReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +78,7 @@ class WorkerReading(msgspec.Struct, frozen=True, kw_only=True):
     prefetch_count: int | None = None
     max_rss_bytes: int | None = None
     queues: tuple[str, ...] | None = None
+    bindings: tuple[Binding, ...] = ()
     reserved: int | None = None
     scheduled: int | None = None
     active: tuple[ActiveTask, ...] | None = None

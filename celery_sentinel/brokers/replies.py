@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -12,10 +13,12 @@ from celery_sentinel import readings
 from celery_sentinel.brokers import pools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 LONGEST = 16 * 1024 * 1024  # bytes; `reserved` of a worker with many large tasks
 LONGEST_LOOSE = 4 * 1024 * 1024  # bytes of one that takes the slow way, which costs ten times them
+MOST_BINDINGS = 1000  # of one worker
+LONGEST_KEY = 255  # characters of a routing key: AMQP has bytes for no more
 MOST_ACTIVE = 10_000  # tasks one worker may run at once
 
 
@@ -34,7 +37,12 @@ class _Stats(msgspec.Struct):
 
 
 class _Consumed(msgspec.Struct):
+    """A queue with what binds it, in whatever form: that is read with care below."""
+
     name: str
+    exchange: Any = None
+    routing_key: Any = None
+    bindings: Any = None
 
 
 class _Delivery(msgspec.Struct):
@@ -183,6 +191,7 @@ def _reading(hostname: str, parts: dict[str, Any], answers: int) -> readings.Wor
         prefetch_count=stats.prefetch_count,
         max_rss_bytes=None if usage is None else usage * 1024,
         queues=None if consumed is None else tuple(queue.name for queue in consumed),
+        bindings=tuple(islice(_bindings(consumed or ()), MOST_BINDINGS)),
         reserved=parts.get("reserved"),
         scheduled=parts.get("scheduled"),
         active=None if active is None else tuple(_active(task) for task in active),
@@ -190,6 +199,24 @@ def _reading(hostname: str, parts: dict[str, Any], answers: int) -> readings.Wor
         started=stats.total,
         answers=answers,
     )
+
+
+def _bindings(consumed: Iterable[_Consumed]) -> Iterator[readings.Binding]:
+    """Yield what binds the queues to exchanges that have a name; the nameless needs nothing."""
+    for queue in consumed:
+        own = {"exchange": queue.exchange, "routing_key": queue.routing_key}
+        others = queue.bindings if isinstance(queue.bindings, list) else []
+        for found in (own, *others):
+            exchange = found.get("exchange") if isinstance(found, dict) else None
+            if not isinstance(exchange, dict):
+                continue
+            name, kind, key = exchange.get("name"), exchange.get("type"), found.get("routing_key")
+            if name and isinstance(name, str) and isinstance(kind, str) and _is_text(key or ""):
+                yield readings.Binding(queue=queue.name, exchange=name, type=kind, key=key or "")
+
+
+def _is_text(key: object) -> bool:
+    return isinstance(key, str) and len(key) <= LONGEST_KEY
 
 
 def _clock(clock: int | str | None) -> int | None:
@@ -209,5 +236,7 @@ def _active(task: _Running) -> readings.ActiveTask:
         task_id=task.id,
         name=task.name,
         queue=queue,
+        exchange=delivery.exchange if delivery else None,
+        routing_key=delivery.routing_key if delivery else None,
         started_at=started if started is not None and math.isfinite(started) else None,
     )

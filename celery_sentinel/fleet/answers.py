@@ -111,10 +111,13 @@ class Answers:
         worker.scheduled = _count(reading.scheduled, None)
         if reading.queues is not None:
             names = filter(None, reading.queues[:MOST_QUEUES])
-            worker.queues = tuple(self._queues.consumed(name, wall) for name in names)
+            consumed = (self._queues.consumed(name, wall) for name in names)
+            worker.queues = tuple(dict.fromkeys(consumed))
             worker.unconsuming = 0 if worker.queues else worker.unconsuming + 1
             fresh = [name for name in worker.queues if name not in worker.consumed]
             worker.consumed = (*worker.consumed, *fresh)[-MOST_QUEUES:]
+            for binding in reading.bindings:
+                self._queues.bound(binding)
         if reading.active is not None:
             if not worker.duplicate:  # what runs on a namesake is not in this answer
                 ids = {task.task_id for task in reading.active}
@@ -132,7 +135,7 @@ class Answers:
         gone = {
             uuid
             for uuid, record in worker.running.items()
-            if uuid not in ids and record.seen < asked_at - MARGIN
+            if uuid.partition(records.SEPARATOR)[0] not in ids and record.seen < asked_at - MARGIN
         }
         for uuid in gone & worker.missing:
             record = worker.running.get(uuid)
@@ -144,11 +147,14 @@ class Answers:
         self, worker: Worker, task: readings.ActiveTask, *, asked_at: float, now: float
     ) -> None:
         """Note that a task runs, even if its events were lost or came before our time."""
-        record = self._records.by_id.get(task.task_id)
+        self._tracker.strays.release(task.task_id)
+        copy = f"{task.task_id}{records.SEPARATOR}{worker.hostname}"
+        uuid = copy if copy in self._records.by_id else task.task_id
+        record = self._records.by_id.get(uuid)
         if record is None:
-            series = self._tracker.series_of_active(task, worker)
+            series = self._tracker.places.active(task, worker)
             record = records.TaskRecord(series, worker, STARTED, now)
-            if not self._records.insert(task.task_id, record):
+            if not self._records.insert(uuid, record):
                 return
         elif record.state != STARTED or record.worker is not worker:
             if record.seen > asked_at - MARGIN:
@@ -158,14 +164,16 @@ class Answers:
                 record.series.in_flight[STARTED] += 1
                 record.state = STARTED
             else:
-                self._records.leave(task.task_id, record, STARTED, now)
+                self._records.leave(uuid, record, STARTED, now)
+        elif record.series.queue_name == labels.UNKNOWN:
+            self._tracker.places.told(record, task, worker)
         record.seen = now
         if record.started is None:
             record.polled = True
             if 0 < (task.started_at or 0.0) < MAX_COUNT:
                 record.started = task.started_at
         record.worker = worker
-        worker.running[task.task_id] = record
+        worker.running[uuid] = record
 
 
 def _note_slots(worker: Worker, reading: readings.WorkerReading) -> None:

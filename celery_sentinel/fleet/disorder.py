@@ -79,7 +79,18 @@ class Disorder:
             del self.announced[next(iter(self.announced))]
         self.announced[event.uuid] = event.timestamp
 
-    def late_receipt(
+    def received_late(
+        self, record: TaskRecord, event: events.Event, worker: Worker, now: float
+    ) -> bool:
+        """Tell whether a ``task-received`` of a known task begins nothing, and count it if so."""
+        series = self._late_receipt(record, event, worker, now)
+        if series is None:
+            return False
+        series.received += 1
+        series.received_at = now
+        return True
+
+    def _late_receipt(
         self, record: TaskRecord, event: events.Event, worker: Worker, now: float
     ) -> TaskSeries | None:
         """Return where the ``task-received`` of a task already known counts, if it came late.

@@ -59,6 +59,7 @@ class Fleet:
             queue_table=self.queues,
             classifier=tables.classifier(config),
             record_table=self.records,
+            on_failure=self._failed,
         )
         self.backlog = backlog.Backlog(
             queue_table=self.queues, record_table=self.records, interval=config.polling.queues
@@ -133,8 +134,7 @@ class Fleet:
                         kind.apply(event)
                     break
                 except Exception as error:  # noqa: BLE001 -- one event must not cost the others
-                    self.failures += 1
-                    self.last_failure = error
+                    self._failed(error)
             self.last_event_at = wall
             self.silence.heard_at = now
 
@@ -154,6 +154,7 @@ class Fleet:
             self._note_clock(wall - now)
             self.tracker.now, self._wall = now, wall
             alive_at = now if alive_at is None else alive_at
+            self.tracker.strays.release_due(now)
             self.workers.tick(now, listening=listening, alive_at=alive_at)
             self.records.sweep(now, wall)
             self.backlog.expire(now)
@@ -281,7 +282,11 @@ class Fleet:
     def _offline(self, event: events.Event) -> None:
         self.workers.offline(event, self.tracker.now, self._wall)
 
+    def _failed(self, error: Exception) -> None:
+        self.failures, self.last_failure = self.failures + 1, error
+
     def _lost(self, worker: Worker) -> None:
+        self.tracker.strays.release_of(worker)
         self.closer.lose(worker, self.tracker.now)
 
     def _idle(self, worker: Worker, before: float) -> None:
@@ -291,4 +296,5 @@ class Fleet:
         self.closer.give_up(worker, self.tracker.now, self._wall)
 
     def _left(self, worker: Worker) -> None:
+        self.tracker.strays.release_of(worker)
         self.closer.close_left(worker, self.tracker.now)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from celery_sentinel.fleet.worker import Worker
 
 
+MOST_ROUTES = 10_000  # ways through exchanges that are remembered
+
+
 class Places:
     """Finds the series of an event or a record, by the best evidence there is.
 
@@ -27,6 +30,8 @@ class Places:
     def __init__(self, series: SeriesTable, queue_table: queues.QueueTable) -> None:
         self.of_sent: dict[tuple[str | None, str | None], TaskSeries] = {}
         self.orphans: Counter[str] = Counter()
+        self._routed: dict[tuple[str | None, ...], tuple[int, TaskSeries]] = {}
+        self.fanout = queue_table.fanout
         self._series = series
         self._queues = queue_table
 
@@ -35,19 +40,34 @@ class Places:
         key = (series.name, series.queue_name)
         if self.of_sent.get(key) is series:
             del self.of_sent[key]
+        self._routed.clear()
 
     def sent(self, event: events.Event) -> TaskSeries:
         """Return the series a ``task-sent`` names; its hostname is the producer's and no label."""
+        route = (event.name, event.queue, event.exchange, event.routing_key)
+        version, found = self._routed.get(route, (-1, None))
+        if found is not None and version == self._queues.bindings.version:
+            return found
         name, queue = event.name or labels.UNKNOWN, self._queues.of_sent(event)
         series = self._series.find(name, queue, labels.UNKNOWN)
-        if (series.name, series.queue_name) == (event.name, event.queue):
+        if queue in self._queues.fanout:
+            series.vague = True  # so that each worker's copy is told apart
+        if not event.exchange and (series.name, series.queue_name) == (event.name, event.queue):
             self.of_sent[event.name, event.queue] = series
+        elif event.exchange and len(event.routing_key or "") <= labels.MAX_LENGTH:
+            if len(self._routed) >= MOST_ROUTES:
+                self._routed.clear()
+            self._routed[route] = (self._queues.bindings.version, series)
         return series
 
     def received(self, event: events.Event, worker: Worker) -> TaskSeries:
         """Return the series of a task first heard of when a worker received it."""
         name = event.name or labels.UNKNOWN
         return self._series.find(name, self._queues.infer(name, worker), worker.hostname)
+
+    def is_certain(self, event: events.Event, worker: Worker) -> bool:
+        """Tell whether no later event can say more of where a task first heard of counts."""
+        return event.type == "task-received" and _queue_of(worker) != labels.UNKNOWN
 
     def orphan(self, event: events.Event, worker: Worker) -> TaskSeries:
         """Return the series for an event of a task of which nothing else was heard."""
@@ -65,8 +85,27 @@ class Places:
     def active(self, task: readings.ActiveTask, worker: Worker) -> TaskSeries:
         """Return the series of a task that its worker says it runs."""
         name = task.name or labels.UNKNOWN
-        queue = task.queue or self._queues.infer(name, worker)
+        queue = self.of_active(task, worker) or self._queues.infer(name, worker)
         return self._series.find(name, queue, worker.hostname)
+
+    def told(self, record: TaskRecord, task: readings.ActiveTask, worker: Worker) -> None:
+        """Put a record whose queue is unknown where its worker says it came from."""
+        queue = self.of_active(task, worker)
+        if queue is not None:
+            reseat(record, self._series.find(record.series.name, queue, worker.hostname))
+
+    def of_active(self, task: readings.ActiveTask, worker: Worker) -> str | None:
+        """Return the queue that an answer tells by exchange and routing key; None if it does not.
+
+        It is one of those that the worker consumes, where these are known.
+        """
+        queue = task.queue
+        if queue is not None:
+            queue = self._queues.kept(queue)
+        elif task.exchange:
+            queue = self._queues.routed(task.exchange, task.routing_key)
+        consumed = worker.queues
+        return queue if consumed is None or queue in consumed else None
 
     def move(self, record: TaskRecord, event: events.Event, worker: Worker) -> TaskSeries:
         """Put a record where its ``task-received`` says it belongs, and return that series."""

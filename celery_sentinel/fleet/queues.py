@@ -6,12 +6,12 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import idle_queues, labels
+from celery_sentinel.fleet import bindings, idle_queues, labels, stems
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
-    from celery_sentinel import events
+    from celery_sentinel import events, readings
     from celery_sentinel.fleet.worker import Worker
 
 # The routing key of native delayed delivery: 28 bits of delay, then the real routing key.
@@ -71,6 +71,9 @@ class QueueTable:
 
     ``wall`` (epoch seconds) is set by the caller now and then. Of ``lately`` and ``after``
     idle_queues.py tells.
+
+    Queues that processes made for themselves are one, under what their names share: ``folded``
+    has those names, ``fanout`` those whose messages reach every worker.
     """
 
     def __init__(
@@ -88,6 +91,9 @@ class QueueTable:
         self.wall = 0.0
         self.by_name: dict[str, Queue] = {}
         self.idle = idle_queues.IdleQueues(self.by_name, limit=limit, lately=lately, after=after)
+        self.folded: set[str] = set()
+        self.fanout: set[str] = set()
+        self.bindings = bindings.Bindings()
         self._unlisted: dict[str, str] = {}
         self._learnt: dict[str, str] = {}
         self._sent: dict[str, int] = {}
@@ -122,6 +128,9 @@ class QueueTable:
         if not name:
             return
         queue = self.by_name.get(name)
+        if queue is None and not listed:
+            name = self._stem(name)
+            queue = self.by_name.get(name)
         if queue is None:
             if name in self._unlisted:
                 return
@@ -141,10 +150,30 @@ class QueueTable:
 
         ``__other__`` where there is no room for it: thousands of workers may say anything.
         """
-        name = labels.clean(name)
+        name = self.kept(name)
         self.note(name, "inspect", wall)
         queue = self.by_name.get(name)
         return queue.name if queue is not None else self._unlisted.get(name, labels.OTHER)
+
+    def bound(self, told: readings.Binding) -> None:
+        """Take over how a queue that a worker consumes hangs on an exchange."""
+        queue = self.kept(told.queue)
+        self.bindings.note(told, queue)
+        if told.type == bindings.FANOUT and len(self.fanout) < self.limit:
+            self.fanout.add(queue)
+
+    def kept(self, name: str) -> str:
+        """Return the name under which a queue is kept."""
+        return self._stem(labels.clean(name))
+
+    def _stem(self, name: str) -> str:
+        """Return the name under which a queue is kept: its own if the configuration has it."""
+        stem = stems.of(name)
+        if stem == name or name in self.by_name:
+            return name
+        if len(self.folded) < self.limit:
+            self.folded.add(stem)
+        return stem
 
     def note_sent(self, counts: Mapping[str, int], wall: float) -> None:
         """Let a queue live, or return, while tasks are sent to it; ``counts`` (by name) grow.
@@ -217,15 +246,35 @@ class QueueTable:
         the default exchange the routing key is the queue.
         """
         queue = event.queue or _routed_to(event)
+        if queue is not None:
+            named, queue = queue, self.kept(queue)
+            if event.exchange and named != queue and len(self.fanout) < self.limit:
+                self.fanout.add(queue)  # as kombu's Broadcast
+        if event.exchange:
+            queue = self.routed(event.exchange, event.routing_key, queue)
         if queue is None:
             return labels.UNKNOWN
-        queue = labels.clean(queue)
         name = event.name
         if name is not None:
             learnt = self._learnt.get(name)
             if learnt != queue:
                 self._learn(name, queue, learnt, event.timestamp)
         return queue
+
+    def routed(self, exchange: str, key: str | None, named: str | None = None) -> str | None:
+        """Return the queue to which an exchange puts what is said to be for the queue ``named``.
+
+        Celery names its default queue where only an exchange was asked for. None if the bindings
+        that are known lead to several queues, or to none while ``named`` hangs elsewhere.
+        """
+        found = self.bindings.find(exchange, key or "")
+        if named in found:
+            return named
+        if len(found) == 1:
+            return found.pop()
+        if found or (named is not None and self.bindings.elsewhere(named, exchange)):
+            return None
+        return named
 
     def _learn(self, name: str, queue: str, learnt: str | None, at: float) -> None:
         self.note(queue, "event", at)

@@ -19,6 +19,7 @@ MAX_ID_LENGTH = 255
 MAX_FOREIGN_ID_LENGTH = (
     64  # of an id that is not ASCII, each character of which takes up to 4 bytes
 )
+SEPARATOR = "\n"  # of a task id and the worker that has a copy of the task
 SWEEP_SLICE = 2000
 EVICTION_SHARE = 16
 
@@ -75,6 +76,13 @@ class RecordTable:
         records[uuid] = record
         record.series.in_flight[record.state] += 1
         return True
+
+    def admit_copy(self, key: str, record: TaskRecord) -> None:
+        """Begin to follow a copy of a task, under a key with SEPARATOR in it."""
+        if len(self.by_id) >= self.limit:
+            self._make_room()
+        self.by_id[key] = record
+        record.series.in_flight[record.state] += 1
 
     def leave(self, uuid: str, record: TaskRecord, state: int, now: float) -> None:
         """Move a record to a state in which it does not run."""

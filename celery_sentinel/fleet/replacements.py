@@ -117,6 +117,8 @@ class Replacements:
         task-sent names the task, a task-received its ``shadow``: that is no replacement.
         """
         name = labels.clean(event.name or record.series.name)
+        if record.series.queue_name in self._places.fanout:
+            return True  # perhaps of another copy
         if not _differ(name, record.series.name):
             if record.series.vague:
                 self._places.move(record, event, worker)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import disorder, places, replacements, waits
+from celery_sentinel.fleet import copies, disorder, endings, places, replacements, strays, waits
 from celery_sentinel.fleet.records import TaskRecord
 from celery_sentinel.fleet.series import (
-    AWAITED,
     CLOSED,
     LONGEST,
     RECEIVED,
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Mapping
 
-    from celery_sentinel import events, readings
+    from celery_sentinel import events
     from celery_sentinel.fleet import exceptions, queues, records, workers
-    from celery_sentinel.fleet.worker import Worker
 
 
 class Tracker:
@@ -41,25 +39,38 @@ class Tracker:
         queue_table: queues.QueueTable,
         classifier: exceptions.Classifier,
         record_table: records.RecordTable,
+        on_failure: Callable[[Exception], None],
     ) -> None:
         self.series = series
         self.classifier = classifier
         self.now = 0.0
-        self._worker = worker_table.by_hostname
+        self.workers = self._worker = worker_table.by_hostname
         self._records = record_table
         self._by_id = record_table.by_id
-        self._places = places.Places(series, queue_table)
-        self._sent_series = self._places.of_sent
+        self.places = places.Places(series, queue_table)
+        self._sent_series = self.places.of_sent
         self._waits = waits.Waits()
-        self.replaced = replacements.Replacements(record_table, self._places, self._waits)
+        self.replaced = replacements.Replacements(record_table, self.places, self._waits)
         self._stories = self.replaced.stories
-        self._disorder = disorder.Disorder(record_table, self._places, self._waits, self.replaced)
+        self._disorder = disorder.Disorder(record_table, self.places, self._waits, self.replaced)
         self._announced = self._disorder.announced
+        self.copies = copies.Copies(record_table, series, queue_table)
+        self._endings = endings.Endings(self, record_table)
+        self.strays = strays.Strays(
+            self.copies,
+            self.places,
+            self._worker,
+            self.handlers(),
+            names=series.names.limit,
+            on_failure=on_failure,
+        )
+        self._held = self.strays.held.by_id
+        self._shared = self.copies.shared
 
     @property
     def orphans(self) -> Counter[str]:
         """How many events, by type, were of tasks of which nothing had been heard before."""
-        return self._places.orphans
+        return self.places.orphans
 
     @property
     def clamped_waits(self) -> int:
@@ -68,7 +79,7 @@ class Tracker:
 
     def load(self, orphans: Mapping[str, int], clamped_waits: int) -> None:
         """Take over these two counts of before a restart."""
-        self._places.orphans.update(orphans)
+        self.places.orphans.update(orphans)
         self._waits.clamped = clamped_waits
 
     def handlers(self) -> dict[str, Callable[[events.Event], None]]:
@@ -79,10 +90,7 @@ class Tracker:
             "task-started": self.started,
             "task-succeeded": self.succeeded,
             "task-failed": self.failed,
-            "task-retried": self.retried,
-            "task-revoked": self.revoked,
-            "task-rejected": self.rejected,
-            "task-cancelled": self.cancelled,
+            **self._endings.handlers(),
         }
 
     # --- events, hottest first -----------------------------------------------------------
@@ -90,11 +98,13 @@ class Tracker:
     def sent(self, event: events.Event) -> None:
         """Apply ``task-sent``; its hostname is the producer's and of no use."""
         series = self._sent_series.get((event.name, event.queue))
-        if series is None:
-            series = self._places.sent(event)
+        if series is None or event.exchange:
+            series = self.places.sent(event)
         uuid, at = event.uuid, event.timestamp
         record = self._by_id.get(uuid)
         if record is None:
+            if (self._held or self._shared) and self.strays.sent(event, series):
+                return
             eta = None if event.eta is None else waits.parse_eta(event.eta)
             record = TaskRecord(series, None, SENT, self.now, event.retries, 0, at, eta)
             if event.expires is not None:
@@ -104,17 +114,22 @@ class Tracker:
             if not self._records.insert(uuid, record):
                 return
         else:
+            vague = record.series
             self._disorder.sent(record, series, event, self.now)
+            if vague is not record.series and vague.vague:
+                self.strays.held.worth(event.name)
         series.sent += 1
         series.last_sent = at
 
-    def received(self, event: events.Event) -> None:
+    def received(self, event: events.Event) -> None:  # noqa: C901 -- hot, as ``started``
         """Apply ``task-received``: a first attempt, a retry, or an attempt delivered again."""
         now, worker = self.now, self._worker[event.hostname]
         worker.task_heard = now
         record = self._by_id.get(event.uuid)
         if record is None:
-            series = self._places.received(event, worker)
+            if self.strays.aside(event, worker, self.now):
+                return
+            series = self.places.received(event, worker)
             record = TaskRecord(series, worker, RECEIVED, now)
             if not self._records.insert(event.uuid, record):
                 return
@@ -126,10 +141,10 @@ class Tracker:
                 another = self.replaced.named(record, event, worker)
             state = record.state
             if state != SENT or another or record.received is not None:
-                late = self._disorder.late_receipt(record, event, worker, now)
-                if late is not None:
-                    late.received += 1
-                    late.received_at = now
+                if self.copies.part(record, event, worker):
+                    self.received(event)
+                    return
+                if self._disorder.received_late(record, event, worker, now):
                     return
             series = record.series
             in_flight = series.in_flight
@@ -156,7 +171,9 @@ class Tracker:
         uuid = event.uuid
         record = self._by_id.get(uuid)
         if record is None:
-            record = TaskRecord(self._places.orphan(event, worker), worker, RECEIVED, now)
+            if self.strays.aside(event, worker, self.now):
+                return
+            record = TaskRecord(self.places.orphan(event, worker), worker, RECEIVED, now)
             if not self._records.insert(uuid, record):
                 return
         if self._stories and uuid in self._stories and self.replaced.started(record, event, worker):
@@ -190,7 +207,9 @@ class Tracker:
         worker.task_heard = now
         record = self._by_id.get(event.uuid)
         if record is None:
-            series = self._places.orphan(event, worker)
+            if self.strays.aside(event, worker, self.now):
+                return
+            series = self.places.orphan(event, worker)
         else:
             series = record.series
             self._records.close(event.uuid, record, now)
@@ -208,7 +227,9 @@ class Tracker:
         exception, category = self.classifier.classify(event.exception, event.traceback)
         record = self._by_id.get(event.uuid)
         if record is None:
-            series = self._places.orphan_failure(event, exception, worker)
+            if self.strays.aside(event, worker, self.now):
+                return
+            series = self.places.orphan_failure(event, exception, worker)
         else:
             series = record.series
             histogram = series.runtime_failed
@@ -222,63 +243,6 @@ class Tracker:
         series.failed[self.series.exception(series, exception), category] += 1
         series.last_failed = event.timestamp
 
-    def retried(self, event: events.Event) -> None:
-        """Apply ``task-retried``, which may come after the next attempt was received, or ended."""
-        record, series = self._ending(event)
-        earlier = self.replaced.retried(event) if self._stories else None
-        series = earlier or series
-        exception, _ = self.classifier.classify(event.exception, event.traceback)
-        series.retried[self.series.exception(series, exception)] += 1
-        if record is None or earlier is not None:
-            return
-        if record.unclosed:
-            record.unclosed -= 1
-        elif record.state != CLOSED:
-            state = AWAITED if record.sent is None else SENT
-            self._records.leave(event.uuid, record, state, self.now)
-
-    def revoked(self, event: events.Event) -> None:
-        """Apply ``task-revoked``; a task revoked before it ran was perhaps never received."""
-        record, series = self._ending(event)
-        reason = "expired" if event.expired else "revoked"
-        if event.terminated:
-            reason = "terminated"
-        series.revoked[reason] += 1
-        if record is not None:
-            self._records.close(event.uuid, record, self.now)
-
-    def rejected(self, event: events.Event) -> None:
-        """Apply ``task-rejected``; a requeued task is awaited again."""
-        record, series = self._ending(event)
-        series.rejected["true" if event.requeue else "false"] += 1
-        if record is None or record.state == CLOSED:
-            return
-        if event.requeue:
-            self._records.leave(event.uuid, record, AWAITED, self.now)
-        else:
-            self._records.close(event.uuid, record, self.now)
-
-    def cancelled(self, event: events.Event) -> None:
-        """Apply ``task-cancelled``: its worker lost the broker, or shut down, in its midst."""
-        record, series = self._ending(event)
-        series.cancelled += 1
-        if record is not None:
-            self._records.close(event.uuid, record, self.now)
-
     def forget(self, series: TaskSeries) -> None:
         """Forget a series that has made room for another."""
-        self._places.forget(series)
-
-    # --- what workers tell ---------------------------------------------------------------
-
-    def series_of_active(self, task: readings.ActiveTask, worker: Worker) -> TaskSeries:
-        """Return the series of a task that a worker says it runs and no event told of."""
-        return self._places.active(task, worker)
-
-    def _ending(self, event: events.Event) -> tuple[TaskRecord | None, TaskSeries]:
-        worker = self._worker[event.hostname]
-        worker.task_heard = self.now
-        record = self._by_id.get(event.uuid)
-        if record is None:
-            return None, self._places.orphan(event, worker)
-        return record, record.series
+        self.places.forget(series)

@@ -71,9 +71,13 @@ class QueuePoll:
         return None
 
     def _names(self) -> list[str]:
-        """Return the queues to ask for: those whose label, the only name we keep, is theirs."""
+        """Return the queues to ask for: those whose label, the only name we keep, is theirs.
+
+        One name for the queues that processes made for themselves is the name of none.
+        """
         with self._fleet.lock.reading():
-            known = list(self._fleet.queues.by_name)
+            table = self._fleet.queues
+            known = [queue.name for queue in table if queue.name not in table.folded]
         return [name for name in known if not _altered(name)]
 
     def _expire(self) -> None:

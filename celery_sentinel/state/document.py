@@ -10,7 +10,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from celery_sentinel import events
+
 VERSION = 1
+
+HeldEvent = events.Event  # a head has its own ``events``
 
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Counts = dict[str, Natural]
@@ -156,6 +160,16 @@ class Queue(msgspec.Struct, array_like=True):
     lively_at: float = 0.0
 
 
+class Shared(msgspec.Struct, array_like=True):
+    """An id of which workers have copies: ``fleet.copies.Shared``; ``series`` is a number."""
+
+    uuid: str
+    series: Natural
+    retries: int
+    sent: float | None
+    eta: float | None
+
+
 class Portion(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Some rows; what they refer to stands in the same portion or in one before."""
 
@@ -165,6 +179,7 @@ class Portion(msgspec.Struct, omit_defaults=True, kw_only=True):
     prefetch_waits: dict[str, Histogram] = {}
     records: list[Record] = []
     stories: list[Story] = []
+    shared: list[Shared] = []
 
 
 class Stream(msgspec.Struct, kw_only=True):
@@ -199,8 +214,10 @@ class Head(msgspec.Struct, kw_only=True):
     """What concerns the whole: when, of which broker, and every small table.
 
     ``now`` (monotonic) and ``wall`` (epoch) are one moment, that of the snapshot; ``since`` is
-    when counting began. ``lineage`` stays the same from restart to restart. ``final`` is True
-    for the exact snapshot of a daemon that was stopped.
+    when counting began. ``held`` are events that were still to be applied, ``folded`` and
+    ``fanout`` those of ``fleet.queues``. ``lineage`` stays the
+    same from restart to restart. ``final`` is True for the exact snapshot of a daemon that was
+    stopped.
     """
 
     broker: str
@@ -226,3 +243,6 @@ class Head(msgspec.Struct, kw_only=True):
     queues: list[Queue]
     learnt: dict[str, str]
     sent_to: Counts
+    held: list[HeldEvent] = []
+    folded: list[str] = []
+    fanout: list[str] = []

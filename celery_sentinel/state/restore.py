@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from celery_sentinel.fleet import idle_series, labels, ledger, records, replacements
+from celery_sentinel.fleet import copies, idle_series, labels, ledger, records, replacements
 from celery_sentinel.fleet.series import CLOSED, STARTED
 from celery_sentinel.fleet.worker import State
 from celery_sentinel.state import document, rows, store
@@ -92,6 +92,10 @@ class Restoration:
             self._record(record)
         for story in portion.stories:
             self._story(story)
+        of_copies = self._fleet.tracker.copies
+        for told in portion.shared:
+            one = _at(self._series, told.series)
+            of_copies.shared[told.uuid] = copies.Shared(one, told.retries, told.sent, told.eta)
 
     def _one_series(self, row: document.Series) -> series.TaskSeries:
         one = self._fleet.series.load(row.labels)
@@ -165,6 +169,8 @@ class Restoration:
             return
         record = self._told(row, one, by, seen)
         table.by_id[row.uuid] = record
+        if records.SEPARATOR in row.uuid:
+            self._fleet.tracker.copies.known = True
         if row.state != CLOSED:
             one.in_flight[row.state] += 1
         if row.state == STARTED and by is not None:
@@ -230,6 +236,12 @@ class Restoration:
                 queue.first_seen = row.first_seen
                 queue.lively_at = min(row.lively_at or self._wall, self._wall)
         fleet.queues.overflow = head.queues_overflow
+        fleet.queues.folded.update(head.folded)
+        fleet.queues.fanout.update(head.fanout)
+        for one in fleet.series:
+            one.vague = one.vague or one.queue_name in fleet.queues.fanout
+        fleet.tracker.now = self._now
+        fleet.tracker.strays.resume(head.held)
 
 
 def stream_counts(

@@ -113,7 +113,7 @@ class Snapshot:
         )
 
     def _stories(self) -> Iterator[bytes]:
-        """Yield what is known of ids that go from task to task: a thousand at most."""
+        """Yield what is known of ids that several runs have: some thousands at most."""
         replaced = self._fleet.tracker.replaced
         with self._held():
             for uuid, alias in replaced.aliases.items():
@@ -129,7 +129,11 @@ class Snapshot:
                 self._portion.stories.append(
                     document.Story(uuid, names, story.unannounced, told, earlier)
                 )
-        if self._portion.stories:
+            for uuid, one in self._fleet.tracker.copies.shared.items():
+                number = self._series_number(one.series)
+                row = document.Shared(uuid, number, one.retries, one.sent, one.eta)
+                self._portion.shared.append(row)
+        if self._portion.stories or self._portion.shared:
             yield self._encoded()
 
     def _is_kept(self, one: series.TaskSeries) -> bool:
@@ -249,6 +253,9 @@ class Snapshot:
             ],
             learnt=learnt,
             sent_to=sent_to,
+            folded=sorted(fleet.queues.folded),
+            fanout=sorted(fleet.queues.fanout),
+            held=fleet.tracker.strays.held.everything() if final else [],
         )
 
     def _labels(self) -> document.Labels:

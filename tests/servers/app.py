@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import celery
+import kombu.common
 
 from tests.servers import tasks, truth
 
@@ -26,9 +27,16 @@ _DEFAULTS = {
 
 
 def create(config: Mapping[str, Any]) -> celery.Celery:
-    """Return an application with the tasks of this fleet and the given Celery settings."""
+    """Return an application with the tasks of this fleet and the given Celery settings.
+
+    ``broadcast``, which is none of Celery's, is the exchange of a broadcast queue.
+    """
+    settings = _DEFAULTS | dict(config)
+    broadcast = settings.pop("broadcast", None)
+    if broadcast is not None:
+        settings["task_queues"] = [kombu.common.Broadcast(broadcast)]
     app = celery.Celery("fleet", include=[tasks.__name__], set_as_current=False)
-    app.conf.update(_DEFAULTS | dict(config))
+    app.conf.update(settings)
     return app
 
 

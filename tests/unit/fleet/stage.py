@@ -26,12 +26,16 @@ Labels = tuple[str, ...]
 
 
 class Stage:
-    """A fleet and its two clocks: ``now`` (monotonic) and ``wall`` (epoch), in seconds."""
+    """A fleet and its two clocks: ``now`` (monotonic) and ``wall`` (epoch), in seconds.
 
-    def __init__(self, config: schema.Config | None = None) -> None:
+    The moment for which events may be held is over at once, unless it is ``holding``.
+    """
+
+    def __init__(self, config: schema.Config | None = None, *, holding: bool = False) -> None:
         self.fleet = model.Fleet(config or schema.Config())
         self.now = 1000.0
         self.wall = EPOCH
+        self.holding = holding
         self.stream = stream.Stream(transport="redis", url="redis://localhost:6379/0")
 
     # --- events ---------------------------------------------------------------------------
@@ -41,6 +45,8 @@ class Stage:
         stamp = self.wall if at is None else EPOCH + at
         given = {"timestamp": stamp, **fields}
         self.fleet.apply([events.Event(type=type_, **given)], self.now, self.wall)
+        if not self.holding:
+            self.settle()
 
     def sent(self, uuid: str = ID, *, at: float | None = None, **fields: Any) -> None:
         """Apply a ``task-sent`` of a producer."""
@@ -123,10 +129,19 @@ class Stage:
         """Look at silences and overdue records once."""
         self.fleet.tick(self.now, self.wall, listening=listening)
 
+    def settle(self) -> None:
+        """Let the moment be over for which events are held."""
+        with self.fleet.lock:
+            self.fleet.tracker.strays.release_due(float("inf"))
+
     # --- what shows -----------------------------------------------------------------------
 
     def children(self, metric: catalogue.Metric) -> dict[Labels, Any]:
-        """Return what the collectors say of one metric: value by label values."""
+        """Return what the collectors say of one metric: value by label values.
+
+        What is held for a moment is applied before: as if that were over.
+        """
+        self.settle()
         collected = (
             *tasks.collect(self.fleet, compat=True),
             *workers.collect(self.fleet),
@@ -157,6 +172,7 @@ class Stage:
 
     def record(self, uuid: str = ID) -> TaskRecord:
         """Return what is remembered of a task."""
+        self.settle()
         return self.fleet.records.by_id[uuid]
 
     def worker(self, hostname: str = WORKER) -> Worker:

@@ -26,6 +26,8 @@ TASK_TYPES = {
 }
 STATES = {series.SENT, series.RECEIVED, series.STARTED, series.AWAITED}
 
+BROADCAST = "bcast.604d40c0-e3ed-467f-ac0c-9d5e2e1761d1"
+
 offsets = st.floats(-20, 20)
 hostnames = st.sampled_from(["w1@a", "w2@a", "w3@b", ""])
 task_events = st.builds(
@@ -35,8 +37,8 @@ task_events = st.builds(
     hostname=hostnames,
     name=st.sampled_from([None, "a", "b", "c", ""]),
     parent_id=st.sampled_from([None, "1", "2"]),
-    queue=st.sampled_from([None, "q1", "q2", "q3"]),
-    exchange=st.sampled_from([None, ""]),
+    queue=st.sampled_from([None, "q1", "q2", "q3", BROADCAST]),
+    exchange=st.sampled_from([None, "", "bc"]),
     routing_key=st.sampled_from([None, "q1"]),
     retries=st.integers(0, 3),
     eta=st.sampled_from([None, "2023-11-14T22:13:30+00:00", "nonsense"]),
@@ -78,7 +80,14 @@ worker_readings = st.builds(
     pid=st.sampled_from([None, 1, 2]),
     pool=st.sampled_from([None, "prefork", "solo"]),
     concurrency=st.sampled_from([None, -1, 1, 2**70]),
-    queues=st.sampled_from([None, (), ("q1",), ("q1", "q2", "q1"), ("",)]),
+    queues=st.sampled_from([None, (), ("q1",), ("q1", "q2", "q1"), ("",), (BROADCAST, "q1")]),
+    bindings=st.sampled_from(
+        [
+            (),
+            (readings.Binding(queue=BROADCAST, exchange="bc", type="fanout", key=""),),
+            (readings.Binding(queue="q1", exchange="bc", type="topic", key="q.#"),),
+        ]
+    ),
     reserved=st.sampled_from([None, 0, 5]),
     active=st.one_of(st.none(), st.lists(active_tasks, max_size=4).map(tuple)),
     answers=st.integers(1, 2),

@@ -18,6 +18,7 @@ def test_given_a_batch_when_one_event_cannot_be_applied_then_the_others_are(play
         events.Event(type="task-received", uuid="c", hostname="w@h", name="x", timestamp=EPOCH),
     ]
     play.fleet.apply(batch, play.now, play.wall)
+    play.settle()
     assert set(play.fleet.records.by_id) == {"a", "b", "c"}
     assert play.fleet.failures == 1
     assert isinstance(play.fleet.last_failure, TypeError)
