@@ -20,7 +20,8 @@ class IdleQueues:
 
     Never one that is configured, holds messages, has consumers, or was consumed in the last
     ``lately`` seconds; for one that is only sent to, none that was sent to in the last ``after``.
-    The longest idle goes first. A queue that is merely listed by a broker displaces none.
+    The longest idle goes first, a dead-letter queue, which is mostly empty, after all others. A
+    queue that is merely listed by a broker displaces none.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class IdleQueues:
         if not self._looked_at <= wall < self._looked_at + LOOK_EACH:
             self._looked_at = wall
             idle = [queue for queue in self._queues.values() if not self.holds(queue, wall)]
-            self._idle = sorted(idle, key=lambda queue: queue.lively_at)[::-1]
+            self._idle = sorted(idle, key=_claim)[::-1]
         while self._idle:
             queue = self._idle[-1]
             if self._queues.get(queue.name) is queue and not self.holds(queue, wall):
@@ -55,3 +56,7 @@ class IdleQueues:
                 return self._idle.pop()
             self._idle.pop()
         return None
+
+
+def _claim(queue: Queue) -> tuple[bool, float]:
+    return queue.role == "dead_letter", queue.lively_at

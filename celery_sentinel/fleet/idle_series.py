@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from celery_sentinel.fleet import idle_exceptions, labels, turnover
-from celery_sentinel.fleet.series import CLOSED
+from celery_sentinel.fleet.series import CLOSED, STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,9 +37,10 @@ class IdleSeries:
     """Looks at all series in turn, and takes out those longest unheard of where there is no room.
 
     A series is idle ``after`` seconds without an event, with no task in flight; a label when all
-    its series are. A label ``stays`` (told kind and label) for other reasons too, and so does a
-    name that a worker has told in the last ``told_for`` seconds. ``on_gone`` is told of each
-    series that goes. Who goes is found on ticks: an event that needs room takes what is ready.
+    its series are. Tasks that wait for an eta are given up after ``ttl`` seconds of silence. A
+    label ``stays`` (told kind and label) for other reasons too, and so does a name that a worker
+    has told in the last ``told_for`` seconds. ``on_gone`` is told of each series that goes. Who
+    goes is found on ticks: an event that needs room takes what is ready.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class IdleSeries:
         table: SeriesTable,
         *,
         after: float,
+        ttl: float,
         told_for: float,
         stays: Callable[[str, str], bool],
         on_gone: Callable[[TaskSeries], None],
@@ -56,6 +58,7 @@ class IdleSeries:
         self.turnovers["exception"] = self.exceptions.turnover
         self._table = table
         self._after = after
+        self._ttl = ttl
         self._told_for = told_for
         self._stays_for_others = stays
         self._on_gone = on_gone
@@ -82,6 +85,7 @@ class IdleSeries:
                 one.told, one.heard = count, now
             if one.exceptions is not None:
                 self.exceptions.look(one, now)
+            one.leaving = False
             if self._gathered:
                 self._gather(one, now)
         if looked_at < SLICE:
@@ -90,6 +94,7 @@ class IdleSeries:
     def _gather(self, one: TaskSeries, now: float) -> None:
         """Add a series to the idle of this round; its labels are idle if all their series are."""
         idle = one.heard <= now - self._after and not _is_in_flight(one)
+        one.leaving = self._is_given_up(one)
         for kind, found in self._gathered.items():
             if kind != SERIES:
                 label = one.labels[KINDS.index(kind)]
@@ -99,6 +104,11 @@ class IdleSeries:
                     others.append(one)
             elif idle:
                 found[one.labels] = [one]
+
+    def _is_given_up(self, one: TaskSeries) -> bool:
+        """Tell whether all that holds a series are tasks that wait, unheard of for their ttl."""
+        waiting = one.heard <= self._now - self._ttl and not one.in_flight[STARTED]
+        return waiting and _is_in_flight(one) and not self._stays(NAME, one.name)
 
     def worked_on(self, names: Iterable[str]) -> None:
         """Note the names of the tasks that a worker says it has run, if names have no more room."""

@@ -137,7 +137,7 @@ class QueueTable:
             queue = self._admit(labels.clean(name), source, listed=listed)
             if queue is None:
                 return
-            queue.lively_at = self.wall or mentioned_at
+            queue.lively_at = self.wall
         if source in {idle_queues.CONSUMED, idle_queues.SENT_TO}:
             queue.lively_at = max(queue.lively_at, self.wall)
             if source == idle_queues.CONSUMED:

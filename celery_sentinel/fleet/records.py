@@ -109,7 +109,8 @@ class RecordTable:
     def sweep(self, now: float, wall: float) -> None:
         """Look at the next slice of records: drop the ended, give up the overdue.
 
-        A task with an eta (epoch seconds, as ``wall``) is overdue ``ttl`` after that.
+        A task with an eta (epoch seconds, as ``wall``) is overdue ``ttl`` after that, unless the
+        place of its series is needed: anybody may name a year in which nobody lives.
         """
         records = self.by_id
         give_up, drop, overdue = now - self.ttl, now - self.grace, wall - self.ttl
@@ -119,8 +120,11 @@ class RecordTable:
                 if record.state == CLOSED:
                     if record.seen < drop:
                         del records[uuid]
-                elif record.seen < give_up and (record.eta is None or record.eta < overdue):
-                    self._evict(uuid, record, "ttl")
+                elif record.seen < give_up:
+                    if record.eta is None or record.eta < overdue:
+                        self._evict(uuid, record, "ttl")
+                    elif record.series.leaving:
+                        self._evict(uuid, record, "capacity")
             if looked_at >= SWEEP_SLICE:
                 return
         self._sweep = iter(list(records))

@@ -20,8 +20,8 @@ class Room:
     """Makes room in all tables that have a limit; what lives keeps its place.
 
     ``asked`` are the objectives: the tasks they name stay, and those of which they ask not to be
-    silent for too long, for silence is what they have to show. Of ``after`` and ``told_for``, in
-    seconds, and ``on_gone`` idle_series.py tells.
+    silent for too long, for silence is what they have to show. Of the other arguments, in seconds,
+    and ``on_gone`` idle_series.py tells.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Room:
         queue_table: queues.QueueTable,
         worker_table: workers.WorkerTable,
         after: float,
+        ttl: float,
         told_for: float,
         on_gone: Callable[[series.TaskSeries], None],
     ) -> None:
@@ -39,7 +40,12 @@ class Room:
         self._queues = queue_table
         self._workers = worker_table
         self._series = idle_series.IdleSeries(
-            series_table, after=after, told_for=told_for, stays=self._stays, on_gone=on_gone
+            series_table,
+            after=after,
+            ttl=ttl,
+            told_for=told_for,
+            stays=self._stays,
+            on_gone=on_gone,
         )
 
     @property

@@ -52,6 +52,7 @@ class TaskSeries:
         "last_failed",
         "last_sent",
         "last_succeeded",
+        "leaving",
         "lost",
         "name",
         "prefetch_wait",
@@ -88,6 +89,7 @@ class TaskSeries:
         self.redelivered = self.cancelled = 0
         self.received_at = 0.0  # monotonic
         self.heard, self.told = 0.0, -1
+        self.leaving = False  # its open tasks are given up: its place is needed
         self.exceptions: labels.LabelSet | None = None  # from the first failure on
         self.failed: Counter[tuple[str, str]] = Counter()
         self.retried: Counter[str] = Counter()

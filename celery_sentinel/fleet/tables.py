@@ -44,6 +44,7 @@ def room_of(fleet: model.Fleet, config: schema.Config) -> room.Room:
         queue_table=fleet.queues,
         worker_table=fleet.workers,
         after=min(_IDLE, config.tasks.ttl),
+        ttl=config.tasks.ttl,
         told_for=_ROUNDS * config.polling.workers,
         on_gone=fleet.tracker.forget,
     )

@@ -79,6 +79,27 @@ def test_given_forged_tasks_that_never_end_then_their_names_go_after_their_ttl()
     assert narrow.succeeded(play).keys() >= {"a", "b", "c"}
 
 
+def test_given_forged_tasks_with_an_eta_beyond_all_time_then_their_names_go_too() -> None:
+    """Where there is room such a task is kept; where there is none its silence counts."""
+    play = narrow.limited(names=2, ttl=60)
+    for number in range(2):
+        play.received(f"{number}", name=f"forged {number}", eta="9999-12-31T00:00:00+00:00")
+    narrow.wait(play, 300)
+    narrow.run(play, "a")
+    narrow.run(play, "b")
+    assert narrow.succeeded(play).keys() == {"a", "b"}
+    assert play.value(catalogue.TRACKER_EVICTIONS, "capacity") == 2
+    assert play.children(catalogue.TASK_LOST) == {}
+
+
+def test_given_room_then_a_task_waits_for_its_eta_however_long() -> None:
+    """A place that nobody needs is nobody's business."""
+    play = narrow.limited(names=2, ttl=60)
+    play.received("1", name="a", eta="2024-01-01T00:00:00+00:00")
+    narrow.wait(play, 300)
+    assert play.value(catalogue.TASKS_IN_FLIGHT, "a", "unknown", "received") == 1
+
+
 def test_given_a_name_of_an_objective_then_it_stays_for_ever() -> None:
     """Who asks something of a task wants its series, however seldom it runs."""
     named = schema.TaskObjectives(match=TASK, runtime_seconds=thresholds.Duration(60))

@@ -142,6 +142,7 @@ def test_given_a_listed_name_then_it_displaces_none() -> None:
 def test_given_a_queue_that_tasks_are_sent_to_then_the_long_idle_make_room_for_it() -> None:
     """Who sends to it proves less than who consumes it: what was used in the last hour stays."""
     play = narrow.limited(queues=2)
+    play.tick()
     play.sent("1", name="a", queue="old")
     narrow.wait(play, 40 * 60)
     play.sent("2", name="a", queue="new")
