@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel import web
+from celery_sentinel import summary, web
+from celery_sentinel.fleet import polls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +40,13 @@ def of_stream(
         beating = [worker for worker in fleet.workers if worker.heartbeat_at]
         # One that its work may have silenced is not expected to be heard.
         patience = [worker.patience for worker in beating if not worker.may_be_working]
+        unusable = [
+            one for one in polls.troubles(fleet, connection) if one.reason in polls.UNUSABLE
+        ]
         last = fleet.last_event_at
+    if unusable:
+        reasons = tuple(f"broker {connection.url}: {summary.sentence(one)}" for one in unusable)
+        return web.Health(ok=False, reasons=reasons)
     # An event of before the start says nothing of the time since.
     silence = None if last is None else now - max(last, started)
     if patience and silence is not None and silence > max(QUIET, *patience):

@@ -2,7 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import msgspec
+
+# Why a broker refuses something: the values of the label ``reason`` of what is told about it.
+Reason = Literal[
+    "read_only", "out_of_memory", "misconfigured", "cluster", "blocked", "loading", "not_found",
+    "no_rights", "authentication", "tls", "limit", "timeout", "unreachable", "other",
+]  # fmt: skip
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong with the broker; ``text`` is what it said, or what was seen."""
+
+    reason: Reason
+    text: str
+
+
+class BrokerCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """What the broker tells of itself; None and absent is unknown, or that there is no limit.
+
+    ``memory_used`` and ``memory_max`` are bytes; of several nodes those of the one nearest to its
+    limit. ``writable`` is whether it takes messages. ``alarms`` are RabbitMQ's, by name.
+    ``doubts`` are sentences: what is no trouble yet, and what could not be asked.
+    """
+
+    product: str | None = None
+    version: str | None = None
+    role: str | None = None
+    mode: str | None = None
+    eviction_policy: str | None = None
+    memory_used: int | None = None
+    memory_max: int | None = None
+    evicted_keys: int | None = None
+    clients: int | None = None
+    clients_max: int | None = None
+    writable: bool | None = None
+    alarms: dict[str, bool] = {}
+    troubles: tuple[Trouble, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,13 +57,17 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One queue; None is unknown. ``by_priority`` adds up to ``length`` where it is given."""
+    """One queue; None is unknown. ``by_priority`` adds up to ``length`` where it is given.
+
+    ``foreign`` names what is there instead of a queue, where that is so.
+    """
 
     length: int | None = None
     by_priority: dict[str, int] = {}
     unacked: int | None = None
     consumers: int | None = None
     tails: tuple[Tail, ...] = ()
+    foreign: str | None = None
 
 
 class BrokerReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +84,7 @@ class BrokerReading(msgspec.Struct, frozen=True, kw_only=True):
     oldest_unacked_at: float | None = None
     delayed: int | None = None
     trouble: str | None = None
+    condition: BrokerCondition | None = None
 
 
 class ActiveTask(msgspec.Struct, frozen=True, kw_only=True):

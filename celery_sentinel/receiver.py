@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from celery_sentinel import errors, logs
+from celery_sentinel.brokers import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,6 +167,7 @@ class Receiver:
         known = connection.last_error is not None
         news = "broker_lost" if connection.up else "broker_unreachable"
         text = self._scrub(str(error))
+        connection.last_reason = reasons.of(error)
         connection.lost(
             time.monotonic(), time.time(), reason=error.reason, error=text, since=error.since
         )

@@ -5,8 +5,40 @@ from __future__ import annotations
 import msgspec
 
 
+class TroubleStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with the broker: one of few reasons, what it said, and what to do."""
+
+    reason: str
+    text: str
+    advice: str
+
+
+class ConditionStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What the broker tells of itself; None is unknown, or that there is no limit.
+
+    ``writable`` is whether it takes messages; ``alarms`` are the names of those that are raised.
+    """
+
+    product: str | None
+    version: str | None
+    role: str | None
+    mode: str | None
+    eviction_policy: str | None
+    memory_used_bytes: int | None
+    memory_max_bytes: int | None
+    evicted_keys: int | None
+    clients: int | None
+    clients_max: int | None
+    writable: bool | None
+    alarms: tuple[str, ...] = ()
+
+
 class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The connection to the broker; ``url`` is redacted, times are epoch seconds."""
+    """The connection to the broker; ``url`` is redacted, times are epoch seconds.
+
+    ``last_error`` is that of the event stream, else of a poll that fails; ``troubles`` are all that
+    is wrong now.
+    """
 
     url: str
     transport: str
@@ -18,6 +50,8 @@ class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
     round_trip_seconds: float | None = None
     unacked: int | None = None
     delayed: int | None = None
+    troubles: tuple[TroubleStatus, ...] = ()
+    condition: ConditionStatus | None = None
 
 
 class ResultBackendStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +107,7 @@ class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
     ``oldest_message_seconds`` is exact where ``oldest_source`` is tracked or header; where it is
     observed the message is at least so old. ``started_seconds`` is how long ago one of its workers
     started a task, of whichever queue; ``held`` are tasks that workers with free slots have taken
-    and not begun.
+    and not begun. ``foreign`` says what is there instead of a queue.
     """
 
     queue_name: str
@@ -92,6 +126,7 @@ class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
     slots_busy: int | None = None
     started_seconds: float | None = None
     held: int | None = None
+    foreign: str | None = None
     missed: tuple[Missed, ...] = ()
 
 

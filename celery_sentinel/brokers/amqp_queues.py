@@ -9,7 +9,7 @@ import amqp
 from amqp import exceptions
 
 from celery_sentinel import errors, readings
-from celery_sentinel.brokers import amqp_url, queue_reader
+from celery_sentinel.brokers import amqp_condition, amqp_elsewhere, amqp_url, queue_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,7 +36,11 @@ class AmqpQueues:
 
     def __init__(self, config: schema.Config) -> None:
         self._addresses = amqp_url.addresses(config.broker)
+        self._config = config
         self._management = _management_of(config)
+        self._condition = amqp_condition.AmqpCondition(
+            self._management, interval=config.polling.queues
+        )
         self._connection: Any = None
         self._channel: Any = None
         self._no_delayed_until = 0.0
@@ -63,6 +67,7 @@ class AmqpQueues:
             round_trip=round_trip,
             delayed=delayed,
             trouble=self._management.trouble if self._management else None,
+            condition=self._condition.look(self._connection.server_properties or {}),
         )
 
     def _read_one(self, name: str) -> readings.QueueReading:
@@ -102,6 +107,16 @@ class AmqpQueues:
             return []
         self._management.refresh()
         return [(name, "management") for name in self._management.names]
+
+    def elsewhere(self) -> Sequence[str]:
+        """Return where Celery is, other than where we look."""
+        try:
+            self._connect()
+            here = self._addresses[0]["virtual_host"]
+            return amqp_elsewhere.look(self._config, here, self._management, self._connection)
+        except _FAILURES as error:
+            self.close()
+            raise errors.BrokerError(amqp_url.text_of(error)) from error
 
     def _connect(self) -> None:
         if self._connection is not None:

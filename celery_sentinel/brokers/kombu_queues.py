@@ -63,6 +63,10 @@ class KombuQueues:
         """Return nothing: kombu has no way to ask for queues."""
         return []
 
+    def elsewhere(self) -> Sequence[str]:
+        """Return nothing: kombu knows no other places."""
+        return ()
+
     def close(self) -> None:
         """Drop the connection."""
         connection, self._connection, self._channel = self._connection, None, None

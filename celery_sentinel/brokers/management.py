@@ -68,7 +68,8 @@ class ManagementApi:
         user = httpx.URL(url).username or first["userid"]
         password = httpx.URL(url).password or first["password"]
         base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-        self._url = f"{base.rstrip('/')}/api/queues/{quote(first['virtual_host'], safe='')}"
+        self._base = f"{base.rstrip('/')}/api"
+        self._path = f"/queues/{quote(first['virtual_host'], safe='')}"
         self._event_prefix = event_prefix
         self._page_size = page_size
         self._due = 0.0
@@ -127,11 +128,25 @@ class ManagementApi:
             "columns": COLUMNS,
         }
         try:
-            with self._client.stream("GET", self._url, params=query) as response:
-                if response.status_code != httpx.codes.OK:
-                    raise errors.BrokerError(_refused(response.status_code))
-                return _decode(_body(response, deadline))
-        except (httpx.HTTPError, msgspec.DecodeError) as error:
+            status, body = self.get(self._path, query, deadline)
+            if status != httpx.codes.OK:
+                raise errors.BrokerError(_refused(status))
+            return _decode(body)
+        except msgspec.DecodeError as error:
+            raise errors.BrokerError(str(error)) from error
+
+    def get(
+        self, path: str, query: dict[str, str | int], deadline: float | None = None
+    ) -> tuple[int, bytes]:
+        """Return status and body of one answer, which must come until ``deadline`` (monotonic).
+
+        Raises ``errors.BrokerError`` when there is none.
+        """
+        until = time.monotonic() + queue_reader.TIMEOUT if deadline is None else deadline
+        try:
+            with self._client.stream("GET", self._base + path, params=query) as response:
+                return response.status_code, _body(response, until)
+        except httpx.HTTPError as error:
             raise errors.BrokerError(str(error) or type(error).__name__) from error
 
 

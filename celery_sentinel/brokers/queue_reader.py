@@ -25,5 +25,12 @@ class QueueReader(Protocol):
     def discover(self) -> Iterable[tuple[str, str]]:
         """Return (queue, source) pairs that the broker knows of, a portion at a time."""
 
+    def elsewhere(self) -> Sequence[str]:
+        """Return sentences that say where else on this broker Celery is.
+
+        It is asked while no worker is heard, and may take as long as a worker takes to send a
+        heartbeat.
+        """
+
     def close(self) -> None:
         """Drop the connection; may be called twice."""

@@ -7,15 +7,19 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import redis
-from redis import backoff, retry
 
 from celery_sentinel import errors, logs, readings
-from celery_sentinel.brokers import queue_reader, redis_messages, redis_nodes
+from celery_sentinel.brokers import (
+    redis_client,
+    redis_condition,
+    redis_elsewhere,
+    redis_messages,
+    redis_nodes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from celery_sentinel.brokers import redis_url
     from celery_sentinel.config import schema
 
 # kombu's defaults for its transport options of the same names.
@@ -27,6 +31,7 @@ SCANS_A_LOOK = 20  # SCAN calls in one portion of discovery: the key space may h
 KEYS_A_SCAN = 1000
 LONGEST_NAME = 1024  # characters; longer than a label, so it will be cut again and known as cut
 MOST_BOUND = 10_000  # names read of one look for queues
+_FOREIGN = "a key of another type than a list"
 TAIL_BYTES = 8192  # id and headers come last in kombu's envelope
 
 # Redis has no command for a part of a list's element; without this a queue of large messages
@@ -68,6 +73,10 @@ class RedisQueues:
         self._tails_refused = False
         self._unacked_refused = False
         self._cursor = 0
+        self._condition = redis_condition.RedisCondition(
+            self._prefix, interval=config.polling.queues
+        )
+        self._elsewhere = redis_elsewhere.RedisElsewhere(config, self._prefix)
         self._log = logs.get(__name__)
 
     def read(self, names: Sequence[str]) -> readings.BrokerReading:
@@ -75,8 +84,9 @@ class RedisQueues:
         try:
             client = self._connected()
             begun = time.perf_counter()
-            client.ping()
+            redis_client.ping(client)
             round_trip = time.perf_counter() - begun
+            condition = self._condition.look(client)
             answers = self._ask(client, names)
         except (redis.RedisError, OSError) as error:
             self.close()
@@ -91,6 +101,7 @@ class RedisQueues:
             round_trip=round_trip,
             unacked=unacked if isinstance(unacked, int) else None,
             oldest_unacked_at=_score(answers[1]),
+            condition=condition,
         )
 
     def _ask(self, client: redis.Redis, names: Sequence[str]) -> list[Any]:
@@ -143,6 +154,7 @@ class RedisQueues:
             length=sum(counted.values()) if len(counted) == len(lengths) else None,
             by_priority=counted,
             tails=tuple(redis_messages.tail(end) for end in ends if isinstance(end, bytes)),
+            foreign=_FOREIGN if any(map(_is_of_another_type, lengths)) else None,
         )
 
     def _note_refused_tails(self, answers: list[Any]) -> None:
@@ -158,6 +170,14 @@ class RedisQueues:
         if refused and not self._unacked_refused:
             self._unacked_refused = True
             self._log.warning("unacked_messages_unknown", error="; ".join(refused))
+
+    def elsewhere(self) -> Sequence[str]:
+        """Return where Celery is, other than where we look."""
+        try:
+            return self._elsewhere.look(self._connected())
+        except (redis.RedisError, OSError) as error:
+            self.close()
+            raise errors.BrokerError(str(error)) from error
 
     def discover(self) -> Iterable[tuple[str, str]]:
         """Return the queues of kombu's binding sets; each call looks at the next keys."""
@@ -194,43 +214,17 @@ class RedisQueues:
 
     def _connected(self) -> redis.Redis:
         if self._client is None:
-            self._client = self._open()
+            self._client = redis_client.connect(self._nodes)
             self._tails_refused = self._unacked_refused = False
         return self._client
-
-    def _open(self) -> redis.Redis:
-        """Return a client of the first address that answers, or of Sentinel's master."""
-        failures = []
-        for address in self._nodes.find():
-            client = _client(address)
-            try:
-                client.ping()
-            except (redis.RedisError, OSError) as error:
-                client.connection_pool.disconnect()
-                failures.append(f"{address.where}: {error}")
-            else:
-                return client
-        raise redis.ConnectionError("; ".join(failures) or "no address to connect to")
 
     def close(self) -> None:
         """Drop the connection."""
         client, self._client = self._client, None
+        self._condition.forget()
         if client is not None:
             client.close()
             client.connection_pool.disconnect()
-
-
-def _client(address: redis_url.Address) -> redis.Redis:
-    timeouts = {"socket_timeout": queue_reader.TIMEOUT}
-    if "socket_connect_timeout" in address.arguments:  # a unix socket has none
-        timeouts["socket_connect_timeout"] = queue_reader.TIMEOUT
-    pool: Any = redis.ConnectionPool(
-        connection_class=address.connection_class,
-        **{**address.arguments, **timeouts},
-        protocol=2,
-        retry=retry.Retry(backoff.NoBackoff(), 0),
-    )
-    return redis.Redis(connection_pool=pool)
 
 
 def _steps(options: Mapping[str, Any]) -> tuple[int, ...]:
@@ -259,9 +253,13 @@ def _refusal(lengths: list[Any]) -> Exception | None:
     return refused[0]
 
 
+def _is_of_another_type(answer: Any) -> bool:
+    return isinstance(answer, redis.ResponseError) and str(answer).startswith("WRONGTYPE")
+
+
 def _is_refusal(answer: Any) -> bool:
     """Tell whether an answer is an error that is not the key's: the user may not, it seems."""
-    return isinstance(answer, redis.ResponseError) and not str(answer).startswith("WRONGTYPE")
+    return isinstance(answer, redis.ResponseError) and not _is_of_another_type(answer)
 
 
 def _escaped(text: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from celery_sentinel import catalogue, samples
-from celery_sentinel.collectors import crews, portions
+from celery_sentinel.collectors import broker, crews, portions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from celery_sentinel.fleet import backend, model, queues, stream
+
+WRONG_TYPE = "wrong_type"  # the only reason yet for which a queue cannot be counted
 
 Gathered = dict[catalogue.Metric, list[tuple[tuple[str, ...], float]]]
 
@@ -42,6 +44,7 @@ def collect(
     for metric, children in gathered.items():
         yield samples.family(metric, children)
     yield from _broker(fleet, connection)
+    yield from broker.collect(fleet, connection)
     if results is not None:
         up = [] if results.up is None else [((results.transport,), int(results.up))]
         yield samples.family(catalogue.RESULT_BACKEND_UP, up)
@@ -57,6 +60,8 @@ def _depth(queue: queues.Queue, gathered: Gathered) -> None:
     name = (queue.name,)
     if queue.length is not None:
         gathered[catalogue.QUEUE_LENGTH].append((name, queue.length))
+    if queue.foreign is not None:
+        gathered[catalogue.QUEUE_UNREADABLE].append(((queue.name, WRONG_TYPE), 1))
     if queue.unacked is not None:
         gathered[catalogue.QUEUE_UNACKED].append((name, queue.unacked))
     gathered[catalogue.QUEUE_PRIORITY_LENGTH].extend(

@@ -18,14 +18,15 @@ INTERVALS_KEPT = 3
 class Backlog:
     """Takes over readings of the broker; drops what three intervals of failure have aged.
 
-    ``interval`` is that of the poll, in seconds. The four figures about the broker are None
-    while they are unknown.
+    ``interval`` is that of the poll, in seconds. The figures about the broker are None while
+    they are unknown. ``elsewhere`` says where else Celery is, while no worker is heard.
     """
 
     def __init__(
         self, *, queue_table: queues.QueueTable, record_table: records.RecordTable, interval: float
     ) -> None:
         self.interval = interval
+        self.elsewhere: tuple[str, ...] = ()
         self._queues = queue_table
         self._records = record_table
         self._read_at: float | None = None
@@ -36,6 +37,7 @@ class Backlog:
         self.unacked: int | None = None
         self.oldest_unacked_at: float | None = None
         self.delayed: int | None = None
+        self.condition: readings.BrokerCondition | None = None
 
     def apply(self, reading: readings.BrokerReading, now: float, wall: float) -> None:
         """Take over a reading made at monotonic ``now`` and epoch ``wall``."""
@@ -44,6 +46,7 @@ class Backlog:
         self.unacked = reading.unacked
         self.oldest_unacked_at = reading.oldest_unacked_at
         self.delayed = reading.delayed
+        self.condition = reading.condition
         for name, found in reading.queues.items():
             queue = self._queues.by_name.get(name)
             if queue is not None:
@@ -60,6 +63,7 @@ class Backlog:
         queue.consumers = found.consumers
         if found.length or found.unacked or found.consumers:
             queue.lively_at = wall
+        queue.foreign = found.foreign
         known = queue.first_seen
         queue.first_seen = {
             tail.task_id: known.get(tail.task_id, wall)

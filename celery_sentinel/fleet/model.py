@@ -208,13 +208,13 @@ class Fleet:
             for name, source in found:
                 self.queues.note(name, source, wall)
 
-    def note_poll(self, poller: str, *, duration: float, success: bool, wall: float) -> None:
-        """Note how a poll went. Takes the lock."""
+    def note_poll(
+        self, name: str, trouble: readings.Trouble | None = None, *, duration: float, wall: float
+    ) -> None:
+        """Note how a poll went, and why it failed if it did. Takes the lock."""
         with self.lock:
-            poll = self.polls.get(poller)
-            if poll is None:
-                poll = self.polls[poller] = polls.Poll()
-            poll.note(duration=duration, success=success, wall=wall)
+            poll = self.polls.setdefault(name, polls.Poll())
+            poll.note(duration=duration, trouble=trouble, wall=wall)
 
     def _objectives(self, config: schema.Config) -> objectives.Objectives:
         """Return the objectives; the tasks they name take their places before strangers do."""

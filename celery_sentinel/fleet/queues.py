@@ -35,6 +35,7 @@ class Queue:
         "consumed_at",
         "consumers",
         "first_seen",
+        "foreign",
         "length",
         "lively_at",
         "mentioned_at",
@@ -64,6 +65,7 @@ class Queue:
         self.consumers: int | None = None
         self.oldest_at: float | None = None
         self.oldest_source: str | None = None
+        self.foreign: str | None = None
 
 
 class QueueTable:

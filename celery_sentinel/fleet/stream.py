@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from celery_sentinel import readings
 
 Reason = Literal["error", "watchdog", "slow_consumer", "overflow", "restart"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
@@ -26,6 +29,7 @@ class Stream:
         self.up = False
         self.since: float | None = None
         self.last_error: str | None = None
+        self.last_reason: readings.Reason = "other"  # that of last_error
         self.events_impossible: str | None = None
         self.visibility_timeout: float | None = None
         self.durable = False

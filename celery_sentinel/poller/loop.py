@@ -6,7 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from celery_sentinel import errors, logs
+from celery_sentinel import errors, logs, readings
+from celery_sentinel.brokers import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,18 +78,20 @@ class Loop:
 
     def _ask_once(self) -> None:
         begun = time.monotonic()
-        problem = None
+        problem, trouble = None, None
         try:
             self._question.ask()
         except errors.BrokerError as error:
             problem = self._scrub(str(error))
+            trouble = readings.Trouble(reason=reasons.of(error), text=problem)
         except Exception as error:  # noqa: BLE001 -- a library's own; the next poll may do better
             problem = self._survived(error)
+            trouble = readings.Trouble(reason=reasons.of(error), text=problem[: errors.LONGEST])
             self._close()
         self._fleet.note_poll(
             self.name,
             duration=time.monotonic() - begun,
-            success=problem is None,
+            trouble=trouble,
             wall=time.time(),
         )
         self._tell(problem)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from celery_sentinel import errors
+from celery_sentinel import errors, logs
 from celery_sentinel.fleet import labels
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from celery_sentinel.fleet import model
 
 DISCOVER_EACH = 60.0  # seconds between two looks for queues nobody told us of
+ELSEWHERE_AFTER = 10.0  # seconds without a heartbeat; workers send one every 2 s
+ELSEWHERE_EACH = 30.0
 PORTION = 256  # queues taken over under one lock: some 3 ms
 
 
@@ -32,8 +34,10 @@ class QueuePoll:
         self._reader = reader
         self._fleet = fleet
         self._interval = interval
+        self._log = logs.get(__name__)
         self._next = 0.0
         self._discover_next = 0.0
+        self._elsewhere_next = time.monotonic() + ELSEWHERE_AFTER
 
     def due(self, now: float) -> bool:
         """Tell whether the interval is over; a late poll is not made up for."""
@@ -58,7 +62,7 @@ class QueuePoll:
         now, wall = time.monotonic(), time.time()
         for portion in _portions(reading):
             self._fleet.apply_reading(portion, now, wall)
-        trouble = trouble or reading.trouble
+        trouble = trouble or reading.trouble or self._look_elsewhere(now)
         if trouble is not None:
             raise errors.BrokerError(trouble)
 
@@ -69,6 +73,30 @@ class QueuePoll:
         except errors.BrokerError as error:
             return str(error)
         return None
+
+    def _look_elsewhere(self, now: float) -> str | None:
+        """While no worker is heard, look where else they are; return why that failed."""
+        if self._is_heard():
+            self._tell_elsewhere(())
+        elif now >= self._elsewhere_next:
+            try:
+                found = tuple(self._reader.elsewhere())
+            except errors.BrokerError as error:
+                return str(error)
+            finally:
+                self._elsewhere_next = time.monotonic() + ELSEWHERE_EACH
+            self._tell_elsewhere(() if self._is_heard() else found)
+        return None
+
+    def _is_heard(self) -> bool:
+        with self._fleet.lock.reading():
+            return any(worker.heartbeat_at is not None for worker in self._fleet.workers)
+
+    def _tell_elsewhere(self, found: tuple[str, ...]) -> None:
+        if found != self._fleet.backlog.elsewhere:
+            self._fleet.backlog.elsewhere = found
+            if found:
+                self._log.warning("celery_is_elsewhere", found=" ".join(found))
 
     def _names(self) -> list[str]:
         """Return the queues to ask for: those whose label, the only name we keep, is theirs.

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from celery_sentinel import __version__, status
 from celery_sentinel.collectors import portions
 from celery_sentinel.collectors import tasks as collected
-from celery_sentinel.fleet import gone
+from celery_sentinel.fleet import gone, polls
 from celery_sentinel.fleet.worker import State, Worker
-from celery_sentinel.summary import last_hour, missed, notes, queues
+from celery_sentinel.summary import advice, last_hour, missed, notes, queues
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from celery_sentinel import readings
     from celery_sentinel.fleet import backend, model, objectives, series, stream
     from celery_sentinel.fleet.backlog import Backlog
 
@@ -46,6 +47,7 @@ def build(
         last_event_at = fleet.last_event_at
         malformed, unknown_types = fleet.records.malformed, fleet.unknown_types
         rejected = dict(connection.rejected)
+        troubles = polls.troubles(fleet, connection)
     rejected["malformed"] = rejected.get("malformed", 0) + malformed
     rejected["unknown_type"] = rejected.get("unknown_type", 0) + unknown_types
     oldest = collected.oldest_started(fleet)
@@ -59,7 +61,7 @@ def build(
         started=started,
         uptime_seconds=wall - started,
         ready=ready,
-        broker=_broker(connection, fleet.backlog, now),
+        broker=_broker(connection, fleet.backlog, troubles, now),
         events=status.EventsStatus(
             total=total,
             rejected={reason: count for reason, count in rejected.items() if count},
@@ -72,7 +74,7 @@ def build(
         failing=_top((t for t in tasks if t.failed_last_hour), lambda t: t.failed_last_hour),
         result_backend=_result_backend(results),
         state=state,
-        notes=notes.build(fleet, connection, known, all_series, now),
+        notes=notes.build(fleet, connection, known, all_series, now, troubles=troubles),
     )
 
 
@@ -81,18 +83,47 @@ def _urgency(worker: Worker) -> tuple[bool, bool, str]:
     return worker.state is not State.LOST, worker.wedged is None, worker.hostname
 
 
-def _broker(connection: stream.Stream, backlog: Backlog, now: float) -> status.BrokerStatus:
+def _broker(
+    connection: stream.Stream,
+    backlog: Backlog,
+    troubles: Sequence[readings.Trouble],
+    now: float,
+) -> status.BrokerStatus:
+    told = connection.last_error
+    if told is None and troubles:
+        told = troubles[0].text
     return status.BrokerStatus(
         url=connection.url,
         transport=connection.transport,
         up=connection.up,
         since=connection.since,
-        last_error=connection.last_error,
+        last_error=told,
         gaps=sum(connection.gaps.values()),
         gap_seconds=connection.gap_seconds(now),
         round_trip_seconds=backlog.round_trip,
         unacked=backlog.unacked,
         delayed=backlog.delayed,
+        troubles=advice.told(troubles),
+        condition=_condition(backlog.condition),
+    )
+
+
+def _condition(found: readings.BrokerCondition | None) -> status.ConditionStatus | None:
+    if found is None:
+        return None
+    return status.ConditionStatus(
+        product=found.product,
+        version=found.version,
+        role=found.role,
+        mode=found.mode,
+        eviction_policy=found.eviction_policy,
+        memory_used_bytes=found.memory_used,
+        memory_max_bytes=found.memory_max,
+        evicted_keys=found.evicted_keys,
+        clients=found.clients,
+        clients_max=found.clients_max,
+        writable=found.writable,
+        alarms=tuple(name for name, raised in found.alarms.items() if raised),
     )
 
 

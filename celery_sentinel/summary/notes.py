@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from celery_sentinel.fleet import labels
-from celery_sentinel.summary import limits, worker_notes
+from celery_sentinel.summary import broker_notes, limits, worker_notes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from celery_sentinel import readings
     from celery_sentinel.fleet import model, series, stream
     from celery_sentinel.fleet.worker import Worker
 
@@ -18,12 +21,11 @@ def build(
     known: list[Worker],
     all_series: list[series.TaskSeries],
     now: float,
+    *,
+    troubles: Sequence[readings.Trouble] = (),
 ) -> tuple[str, ...]:
     """Say in plain words why something may be missing; ``now`` is monotonic."""
-    notes = []
-    if not connection.up:
-        why = f": {connection.last_error}" if connection.last_error else ""
-        notes.append(f"The broker cannot be reached{why}. We go on trying.")
+    notes = list(broker_notes.build(fleet, connection, troubles))
     if connection.events_impossible is not None:
         notes.append(f"There will be no events: {connection.events_impossible}.")
     notes.extend(worker_notes.build(known, now))

@@ -28,6 +28,7 @@ class _Facts(NamedTuple):
     consumers: int | None = None
     oldest_at: float | None = None
     oldest_source: str | None = None
+    foreign: str | None = None
 
 
 def build(
@@ -67,6 +68,7 @@ def _facts(queue: queues.Queue) -> _Facts:
         consumers=queue.consumers,
         oldest_at=queue.oldest_at,
         oldest_source=queue.oldest_source,
+        foreign=queue.foreign,
     )
 
 
@@ -107,6 +109,7 @@ def _queue(
         consumers=consumers,
         oldest_message_seconds=age,
         oldest_source=facts.oldest_source,
+        foreign=facts.foreign,
         workers=None if crew is None else crew.workers,
         slots=None if crew is None else crew.slots,
         slots_busy=None if crew is None else crew.busy,

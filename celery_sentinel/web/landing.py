@@ -13,7 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 from urllib import parse
 
-from celery_sentinel.web import tables, verdicts, wording
+from celery_sentinel.web import condition, tables, verdicts, wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +87,8 @@ def _alarming_queues(told: status_document.Status) -> int:
 def _broker(told: status_document.Status) -> wording.Html:
     broker = told.broker
     state = wording.pill("up", "good") if broker.up else wording.pill("down", "bad")
+    if broker.up and broker.condition is not None and broker.condition.writable is False:
+        state = wording.pill("takes no messages", "bad")
     parts = [f"Broker {state} <code>{wording.name(broker.url)}</code>"]
     if broker.since is not None:
         elapsed = max(told.started + told.uptime_seconds - broker.since, 0.0)
@@ -96,9 +98,12 @@ def _broker(told: status_document.Status) -> wording.Html:
         answer = wording.duration(broker.round_trip_seconds)
         parts.append(f'<span class="dim">&middot; answers in {answer}</span>')
     if broker.last_error is not None:
-        label, tone = ("Last error", "dim") if broker.up else ("Error", "error")
+        over = broker.up and not broker.troubles
+        label, tone = ("Last error", "dim") if over else ("Error", "error")
         reason = wording.text(broker.last_error)
         parts.append(f'<span class="detail {tone}">{label}: {reason}</span>')
+    if broker.condition is not None:
+        parts.append(condition.line(broker.condition))
     if told.result_backend is not None:
         parts.append(_result_backend(told.result_backend))
     if told.state is not None:

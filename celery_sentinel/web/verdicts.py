@@ -67,6 +67,8 @@ def of_worker(worker: status_document.WorkerStatus) -> Verdict:
 
 def of_queue(queue: status_document.QueueStatus) -> Verdict | None:
     """Say whether what waits in a queue is being worked on; None where that is not known."""
+    if queue.foreign is not None:
+        return Verdict("no queue", "warn", wording.text(f"the broker has {queue.foreign} there"))
     if queue.length is None:
         return None
     if queue.length == 0:

@@ -30,6 +30,7 @@ LABELS = {
     "name", "queue_name", "hostname", "exception", "category", "reason", "requeue", "state",
     "event", "window", "version", "system", "pool", "source", "role", "priority", "transport",
     "severity", "python", "celery", "kombu", "type", "result", "label", "poller", "part",
+    "product", "mode", "eviction_policy", "alarm",
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ CREW = (
     catalogue.QUEUE_SLOTS,
     catalogue.QUEUE_SLOTS_BUSY,
 )
+_FAILED = readings.Trouble(reason="timeout", text="timed out")
 FACTS: dict[str, Any] = {"pool": "prefork", "concurrency": 4, "queues": ("mail",)}
 
 
@@ -228,9 +229,9 @@ def test_given_a_result_backend_then_it_is_unknown_up_and_down_in_turn(play: Sta
 
 def test_given_polls_then_how_they_went_shows_by_poller(play: Stage) -> None:
     """Duration and outcome of the last one, and when one last succeeded."""
-    play.fleet.note_poll("queues", duration=0.5, success=True, wall=100.0)
-    play.fleet.note_poll("queues", duration=2.0, success=False, wall=105.0)
-    play.fleet.note_poll("workers", duration=2.5, success=False, wall=105.0)
+    play.fleet.note_poll("queues", duration=0.5, wall=100.0)
+    play.fleet.note_poll("queues", duration=2.0, trouble=_FAILED, wall=105.0)
+    play.fleet.note_poll("workers", duration=2.5, trouble=_FAILED, wall=105.0)
     assert play.children(catalogue.POLL_DURATION) == {("queues",): 2.0, ("workers",): 2.5}
     assert play.children(catalogue.POLL_SUCCESS) == {("queues",): 0, ("workers",): 0}
     assert play.children(catalogue.POLL_LAST_SUCCESS) == {("queues",): 100.0}

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from celery_sentinel import errors, receiver
+from celery_sentinel import errors, readings, receiver
 from celery_sentinel.config import schema
 from celery_sentinel.fleet import model, stream
 from tests.servers import deadline
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pytest
 
     from celery_sentinel import events
+
+_FAILED = readings.Trouble(reason="timeout", text="timed out")
 
 
 class HangsUp:
@@ -82,7 +84,7 @@ def test_a_broker_that_a_poll_finds_is_tried_at_once(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(receiver, "FIRST_BACKOFF", 3600.0)
     monkeypatch.setattr(receiver, "LONGEST_BACKOFF", 3600.0)
     source, fleet = Refuses(), model.Fleet(schema.Config())
-    fleet.note_poll("queues", duration=0.1, success=True, wall=time.time())
+    fleet.note_poll("queues", duration=0.1, wall=time.time())
     receiving = receiver.Receiver(
         source=source,
         fleet=fleet,
@@ -93,12 +95,12 @@ def test_a_broker_that_a_poll_finds_is_tried_at_once(monkeypatch: pytest.MonkeyP
     thread.start()
     try:
         deadline.wait_until(lambda: source.connected_at, 30, "an attempt")
-        fleet.note_poll("result_backend", duration=0.1, success=True, wall=time.time())
-        fleet.note_poll("queues", duration=0.1, success=False, wall=time.time())
+        fleet.note_poll("result_backend", duration=0.1, wall=time.time())
+        fleet.note_poll("queues", duration=0.1, trouble=_FAILED, wall=time.time())
         looked = receiving.beat + 2 * receiver.TICK
         deadline.wait_until(lambda: receiving.beat >= looked, 30, "the receiver looks again")
         assert len(source.connected_at) == 1
-        fleet.note_poll("queues", duration=0.1, success=True, wall=time.time())
+        fleet.note_poll("queues", duration=0.1, wall=time.time())
         deadline.wait_until(lambda: len(source.connected_at) == 2, 30, "another attempt")
     finally:
         receiving.stop()

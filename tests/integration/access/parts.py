@@ -63,7 +63,13 @@ class Parts:
     def discovered(self) -> set[tuple[str, str]]:
         """Return the queues that the broker tells of, with the source."""
         with contextlib.closing(choice.queue_reader_of(self._config)) as reader:
+            reader.elsewhere()
             return set(reader.discover())
+
+    def elsewhere(self) -> str:
+        """Return where Celery is other than here, as the daemon tells it."""
+        with contextlib.closing(choice.queue_reader_of(self._config)) as reader:
+            return " ".join(reader.elsewhere())
 
     def _discover(self, _: str) -> None:
         found = {name for name, _ in self.discovered()}

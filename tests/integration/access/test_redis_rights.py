@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis as client_library
 
+from celery_sentinel.brokers import redis_elsewhere
 from tests.integration.access import documented, parts
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ _NOPERM = r"(?i)permission|can't run this command|can't access|EXEC without MULT
 def words() -> list[str]:
     """Read the page."""
     return documented.acl()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listen only briefly for heartbeats: what is refused is so at once."""
+    monkeypatch.setattr(redis_elsewhere, "LISTEN", 0.05)
 
 
 def _grant(server: redis.RedisServer, words: Iterable[str]) -> str:
@@ -63,6 +70,7 @@ def test_the_page_suffices(
     assert not left
 
 
+@pytest.mark.usefixtures("hasty")
 def test_each_right_is_needed(
     redis_server: redis.RedisServer,
     start_worker: conftest.StartWorker,
@@ -74,6 +82,7 @@ def test_each_right_is_needed(
     worker = start_worker(redis_server.url)
     make_producer(redis_server.url).send("quick", queue=parts.QUEUE)
     rights = re.findall(r"[+~&][^\s()]+", " ".join(words[4:]))
+    rights.remove("+select")  # see below
     told = {}
     for right in dict.fromkeys(rights):
         url = _grant(redis_server, _without(words, right))
@@ -98,11 +107,33 @@ def test_another_database_and_named_queues(
     """What the page says of other databases and of the names of queues holds."""
     keys = f"~{parts.QUEUE}* ~unacked_index ~_kombu.binding.* "
     narrow = [word.replace("/0.", "/3.").replace("~* ", keys) for word in words]
-    url = _grant(redis_server, [*narrow, "+select"])
+    url = _grant(redis_server, narrow)
     worker = start_worker(redis_server.url_for(3))
     make_producer(redis_server.url_for(3)).send("quick", queue=parts.QUEUE)
 
     assert parts.Parts(url.removesuffix("0") + "3").refusals(worker.hostname) == {}
+
+
+def test_celery_is_found_in_another_database(
+    redis_server: redis.RedisServer,
+    start_worker: conftest.StartWorker,
+    words: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The page's user sees where workers are; without the right to look it is said, once."""
+    start_worker(redis_server.url)
+    url = _grant(redis_server, words).removesuffix("0") + "5"
+
+    found = parts.Parts(url).elsewhere()
+    assert "Database 0 has Celery's keys" in found
+    assert "/0.celeryev/worker.heartbeat" in found
+    with redis_server.client() as client:
+        assert client.acl_log() == []
+    # To choose the database at all takes the right, too: the default user looks, without it.
+    with redis_server.client() as client:
+        client.execute_command("ACL", "SETUSER", "default", "-select")
+    capsys.readouterr()
+    assert "Database" not in parts.Parts(redis_server.url).elsewhere()
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,17 @@ OWN = {
 MOST_PANELS = 24
 NOT_SHOWN = {
     "celery_broker_delayed_messages": "RabbitMQ with native delayed delivery only",
+    "celery_broker_info": "on the page; panels of the broker's health come with its alerts",
+    "celery_broker_writable": "the same",
+    "celery_broker_trouble": "the same",
+    "celery_broker_alarm": "the same",
+    "celery_broker_memory_used_bytes": "the same",
+    "celery_broker_memory_max_bytes": "the same",
+    "celery_broker_evicted_keys_total": "the same",
+    "celery_broker_clients": "the same",
+    "celery_broker_clients_max": "the same",
+    "celery_queue_unreadable": "the page says so",
+    "celery_sentinel_poll_failures_total": "polls are a timeline",
     "celery_queue_consumers": "the workers of a queue are shown, which the broker cannot know",
     "celery_result_backend_up": "few have one that is watched",
     "celery_result_backend_round_trip_seconds": "the same",

@@ -33,6 +33,22 @@ SERVERS = {
     "WEB_CERTIFICATE_EXPIRY": (),
 }
 
+# No broker tells all of it.
+CONDITION = readings.BrokerCondition(
+    product="redis",
+    version="7.0.15",
+    role="master",
+    mode="standalone",
+    eviction_policy="noeviction",
+    memory_used=2**20,
+    memory_max=2**30,
+    evicted_keys=0,
+    clients=5,
+    clients_max=10_000,
+    writable=True,
+    alarms={"memory": False},
+)
+
 # What the defaults leave out.
 OBJECTIVES = schema.Objectives(
     tasks=(schema.TaskObjectives(match="nightly", silence_seconds=thresholds.Duration("25h")),),
@@ -92,9 +108,16 @@ def _poll(play: Stage) -> None:
         unacked=1,
         consumers=1,
         tails=(readings.Tail(task_id="waits"),),
+        foreign="a string",
     )
-    play.read({"idle": waiting}, unacked=2, oldest_unacked_at=play.wall - 60, delayed=4)
-    play.fleet.note_poll("queues", duration=0.01, success=True, wall=play.wall)
+    play.read(
+        {"idle": waiting},
+        unacked=2,
+        oldest_unacked_at=play.wall - 60,
+        delayed=4,
+        condition=CONDITION,
+    )
+    play.fleet.note_poll("queues", duration=0.01, wall=play.wall)
     play.tick()
 
 

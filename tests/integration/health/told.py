@@ -1,0 +1,84 @@
+"""What a person sees of a broker's health: in the status, on the page, in /-/ready, in metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.servers import daemon, deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WITHIN = 60.0  # seconds: a minute is what is promised
+POLLS: dict[str, Any] = {"queues": "1s", "workers": "5s"}
+
+
+def config(**sections: dict[str, Any]) -> str:
+    """Return a config file of a daemon that polls often."""
+    return yaml.safe_dump({"polling": POLLS} | sections)
+
+
+def broker_of(sentinel: daemon.Daemon) -> dict[str, Any]:
+    """Return the broker's part of the status."""
+    found: dict[str, Any] = sentinel.get("/api/v1/status").json()["broker"]
+    return found
+
+
+def notes_of(sentinel: daemon.Daemon) -> str:
+    """Return all notes as one text."""
+    return "\n".join(sentinel.get("/api/v1/status").json()["notes"])
+
+
+def trouble(sentinel: daemon.Daemon, reason: str) -> str:
+    """Wait until this is wrong with the broker; return what is told of it.
+
+    The status, the notes, the page and the metric say the same.
+    """
+    told: str = deadline.wait_until(
+        lambda: next(
+            (one["text"] for one in broker_of(sentinel)["troubles"] if one["reason"] == reason),
+            None,
+        ),
+        WITHIN,
+        f"a trouble {reason}; the broker is {broker_of(sentinel)}",
+    )
+    assert told
+    assert told in notes_of(sentinel)
+    assert broker_of(sentinel)["last_error"] is not None
+    assert metric(sentinel, "celery_broker_trouble", reason=reason) == 1
+    return told
+
+
+def unusable(sentinel: daemon.Daemon, reason: str) -> str:
+    """Wait until the broker is told to be of no use for this reason, everywhere."""
+    told = trouble(sentinel, reason)
+    answer = sentinel.get("/-/ready")
+    assert answer.status_code == 503, answer.text
+    assert told[:30] in answer.text
+    eventually(
+        lambda: metric(sentinel, "celery_broker_writable") == 0, "celery_broker_writable is 0"
+    )
+    page = sentinel.get("/", headers={"Accept": "text/html"}).text
+    assert "takes no messages" in page
+    assert "not ready" in page
+    return told
+
+
+def well(sentinel: daemon.Daemon) -> None:
+    """Wait until nothing is wrong with the broker, and all places say so."""
+    eventually(lambda: broker_of(sentinel)["troubles"] == [], "no trouble is told")
+    eventually(lambda: metric(sentinel, "celery_broker_writable") == 1, "it takes messages")
+    assert metric(sentinel, "celery_broker_trouble") == 0
+    eventually(lambda: sentinel.get("/-/ready").status_code == 200, "ready again")
+
+
+def metric(sentinel: daemon.Daemon, name: str, /, **labels: str) -> float | None:
+    """Return the sum of a metric's samples with these labels, None where there is none."""
+    return daemon.total(sentinel.scrape(), name, **labels)
+
+
+def eventually(predicate: Callable[[], object], what: str) -> None:
+    """Wait until ``predicate`` is true, for the minute that is promised."""
+    deadline.wait_until(predicate, WITHIN, what)
