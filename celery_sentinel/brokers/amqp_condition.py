@@ -103,6 +103,8 @@ class AmqpCondition:
 
 def _of_nodes(body: bytes) -> readings.BrokerCondition:
     nodes = [node for node in _nodes(body) if node.running]
+    if not nodes:
+        return readings.BrokerCondition()
     raised = {
         "memory": any(node.mem_alarm for node in nodes),
         "disk": any(node.disk_free_alarm for node in nodes),
