@@ -31,22 +31,10 @@ class Queue:
     """
 
     __slots__ = (
-        "by_priority",
-        "consumed_at",
-        "consumers",
-        "first_seen",
-        "foreign",
-        "length",
-        "lively_at",
-        "mentioned_at",
-        "name",
-        "oldest_at",
-        "oldest_source",
-        "read_at",
-        "role",
-        "sources",
+        "by_priority", "consumed_at", "consumers", "first_seen", "foreign", "length", "lively_at",
+        "mentioned_at", "name", "oldest_at", "oldest_source", "read_at", "role", "sources",
         "unacked",
-    )
+    )  # fmt: skip
 
     def __init__(self, name: str, role: str) -> None:
         self.name = name
