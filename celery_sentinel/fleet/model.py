@@ -233,10 +233,10 @@ class Fleet:
             if amid is None:
                 self.doubt = None
                 self.workers.resubscribed(now)
-            elif self.doubt is None:
-                self.doubt = doubt.Doubt(self.workers, since=amid, now=now)
             else:
+                self.doubt = self.doubt or doubt.Doubt(self.workers, since=amid, now=now)
                 self.doubt.renewed_at = now
+                self.workers.renewed(now)
             self.silence.subscribed(now)
 
     def deafness(self, now: float) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from celery_sentinel.fleet import stamps
 from celery_sentinel.fleet.worker import State
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ MAX_COUNT = 2**63
 # What a process can have started; more is believed once a second heartbeat says so.
 MOST_AT_FIRST = 10**10
 MOST_A_SECOND = 10**5
+# What arrives so long after a goodbye was written after it, whatever its sender's clock says.
+AFTERWARDS = 3.0  # seconds
 
 
 class Processes:
@@ -155,3 +158,16 @@ def _is_doubtful(worker: Worker, processed: int, now: float) -> bool:
         most = min(most, before + MOST_A_SECOND * int(now - worker.progress_at + 10))
     doubted, worker.doubted = worker.doubted, processed if processed > most else None
     return processed > most and (doubted is None or not doubted <= processed <= doubted + most)
+
+
+def is_newest(worker: Worker, event: events.Event, now: float, wall: float) -> bool:
+    """Tell whether an event is newer than the goodbye of the same process.
+
+    What comes well after it is, for the clock of a host may have been put right meanwhile.
+    """
+    if worker.offline_at is None or event.pid != worker.pid:
+        return True
+    if worker.left_at is not None and now - worker.left_at > AFTERWARDS:
+        return True
+    stamp = stamps.sane(event.timestamp, wall)
+    return stamp is not None and stamp > worker.offline_at

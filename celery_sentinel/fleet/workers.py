@@ -18,8 +18,7 @@ LAG_WINDOW = 30.0  # seconds
 GOODBYE_MEMORY = 3600.0  # seconds; longer than any stale event takes, shorter than a day's fleet
 PROOF = 0.4  # of its patience; the broker must have been there for so long of a worker's silence
 RETURN_PATIENCE = 60.0  # seconds; a worker waits up to half a minute between two attempts
-# What arrives so long after a goodbye was written after it, whatever its sender's clock says.
-AFTERWARDS = 3.0  # seconds
+RENEWED_PATIENCE = 10.0  # seconds; whoever beats is heard on a new subscription at once
 
 
 class _Workers(dict[str, Worker]):
@@ -68,6 +67,7 @@ class WorkerTable:
         self._on_given_up = on_given_up
         self.overflowed = Worker(labels.OTHER)
         self.resubscribed_at = float("-inf")
+        self._renewed_at = float("-inf")  # a subscription amid a silence that may be ours
         self._lags: deque[tuple[float, float]] = deque()
 
     def __iter__(self) -> Iterator[Worker]:
@@ -92,7 +92,7 @@ class WorkerTable:
     def heartbeat(self, event: events.Event, now: float, wall: float) -> None:
         """Apply ``worker-heartbeat``: monotonic ``now`` and epoch ``wall`` are its receipt."""
         worker = self.find(event.hostname)
-        if worker is self.overflowed or not _is_newest(worker, event, now, wall):
+        if worker is self.overflowed or not processes.is_newest(worker, event, now, wall):
             return
         self._processes.note_pid(worker, event, resubscribed_at=self.resubscribed_at)
         self._heard(worker, event, now, wall)
@@ -104,7 +104,7 @@ class WorkerTable:
     def online(self, event: events.Event, now: float, wall: float) -> None:
         """Apply ``worker-online``."""
         worker = self.find(event.hostname)
-        if worker is self.overflowed or not _is_newest(worker, event, now, wall):
+        if worker is self.overflowed or not processes.is_newest(worker, event, now, wall):
             return
         if processes.is_fresh(worker, event, resubscribed_at=self.resubscribed_at):
             # A container, where pids are few.
@@ -243,6 +243,8 @@ class WorkerTable:
 
     def _had_time(self, worker: Worker, now: float) -> bool:
         """Tell whether a worker that is silent since a gap has had its time to come back."""
+        if now - self._renewed_at <= RENEWED_PATIENCE and worker.last_heard < self._renewed_at:
+            return False
         since = now - self.resubscribed_at
         return worker.last_heard >= self.resubscribed_at or since > RETURN_PATIENCE
 
@@ -265,6 +267,10 @@ class WorkerTable:
         for worker in self:
             worker.skews.clear()
 
+    def renewed(self, now: float) -> None:
+        """Give whoever was silent until now a moment to be heard: it may have been our silence."""
+        self._renewed_at = now
+
     def excuse(self, now: float, seconds: float) -> None:
         """Take back so much of everybody's silence: for that long it was we who were deaf."""
         for worker in self.by_hostname.values():
@@ -273,19 +279,6 @@ class WorkerTable:
     def lag(self) -> float | None:
         """Worst heartbeat delay in the last 30 s less the worker's skew; None when none came."""
         return max((lag for _, lag in self._lags), default=None)
-
-
-def _is_newest(worker: Worker, event: events.Event, now: float, wall: float) -> bool:
-    """Tell whether an event is newer than the goodbye of the same process.
-
-    What comes well after it is, for the clock of a host may have been put right meanwhile.
-    """
-    if worker.offline_at is None or event.pid != worker.pid:
-        return True
-    if worker.left_at is not None and now - worker.left_at > AFTERWARDS:
-        return True
-    stamp = stamps.sane(event.timestamp, wall)
-    return stamp is not None and stamp > worker.offline_at
 
 
 def _silence_of(worker: Worker, *, ours: bool) -> verdict.Facts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from celery_sentinel import catalogue
 from tests.unit.fleet.stage import WORKER, Stage
 
 SILENCE = 16.0
@@ -110,3 +111,20 @@ def test_given_a_question_amid_the_silence_then_its_answer_tells(
     play.jump(1)
     play.beat(clock=101 if answers else 300)
     assert (play.fleet.deafness(play.now) == last) == deaf
+
+
+def test_given_a_renewal_then_the_silent_have_a_moment_to_be_heard(play: Stage) -> None:
+    """Their silence was ours where the whole connection was dead; then it is theirs."""
+    play.fleet.resubscribed(play.now)
+    play.jump(1)
+    play.beat(clock=100)
+    play.answer(pool="prefork")
+    last = play.now
+    for _ in range(32):
+        play.jump(0.5)
+        play.fleet.tick(play.now, play.wall, listening=True, alive_at=last)
+    play.fleet.resubscribed(play.now, amid=last)
+    play.pass_time(9)
+    assert play.value(catalogue.WORKER_LOST) == 0
+    play.pass_time(2)
+    assert play.value(catalogue.WORKER_LOST) == 1
