@@ -35,13 +35,13 @@ _CLASSES: dict[str, readings.Reason] = {
 # The first that matches holds: what a server says comes before what a socket does.
 _TEXTS: tuple[tuple[readings.Reason, str], ...] = (
     ("read_only", r"READONLY|read only replica|MASTERDOWN|Link with MASTER is down|NOREPLICAS"),
-    ("out_of_memory", r"\bOOM\b|used memory > 'maxmemory'|OutOfMemory"),
-    ("misconfigured", r"\bMISCONF\b|configured to save RDB snapshots"),
+    ("out_of_memory", r"\bOOM command|used memory > 'maxmemory'|OutOfMemory"),
+    ("misconfigured", r"\bMISCONF \w|configured to save RDB snapshots"),
     ("cluster", r"\bCROSSSLOT\b|same slot|\bMOVED \d|\bASK \d|CLUSTERDOWN|Hash slot not served"),
     ("loading", r"\bLOADING\b|loading the dataset in memory"),
     ("limit", (r"max number of clients|[Cc]onnection limit|number of channels opened|"
               r"connection_limit|limit .{1,200} is reached|[Tt]oo many connections")),
-    ("blocked", r"\balarm\b|connection\.blocked|low on (memory|disk)"),
+    ("blocked", r"alarm of RabbitMQ|connection\.blocked|connection blocked, see broker"),
     ("not_found", (r"vhost .{1,300} not found|NOT_FOUND|DB index is out of range|"
                   r"no such virtual host|vhost .{1,300} is down")),
     ("no_rights", (r"\bNOPERM\b|no permissions|ACCESS_REFUSED - access to|"

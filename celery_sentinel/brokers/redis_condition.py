@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from celery_sentinel import logs, readings
+from celery_sentinel import errors, logs, readings
 from celery_sentinel.brokers import reasons, redis_info
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class RedisCondition:
         self._hashed = _has_hash_tag(prefix)
         self._again = min(AGAIN, POLLS * interval)
         self._due = 0.0
-        self._unasked: dict[str, str] = {}
+        self._unasked: set[str] = set()
         self._found: readings.BrokerCondition | None = None
         self._log = logs.get(__name__)
 
@@ -64,15 +64,16 @@ class RedisCondition:
             return client.execute_command(*command)
         except redis.ResponseError as error:
             if _is_final(error):
-                self._unasked[name] = str(error)
-                self._log.warning("broker_health_unknown", command=name, error=str(error))
+                self._unasked.add(name)
+                told = str(error)[: errors.LONGEST]
+                self._log.warning("broker_health_unknown", command=name, error=told)
             return error
 
     def _judge(self, info: redis_info.Info, written: Any) -> readings.BrokerCondition:
         troubles = list(_told_troubles(info, hashed=self._hashed))
         refused = reasons.of(written) if isinstance(written, Exception) else None
         if refused in _FOR_ALL and refused not in {one.reason for one in troubles}:
-            troubles.append(readings.Trouble(reason=refused, text=str(written)))
+            troubles.append(readings.Trouble(reason=refused, text=str(written)[: errors.LONGEST]))
         used, most = info.count("used_memory"), info.count("maxmemory") or None
         return readings.BrokerCondition(
             product=info.product if info.version else None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from celery_sentinel import logs
+from celery_sentinel import errors, logs
 from celery_sentinel.brokers import redis_info, redis_url
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class RedisElsewhere:
             return ask()
         except redis.ResponseError as error:
             self._refused.add(name)
-            self._log.info("elsewhere_unknown", command=name, error=str(error))
+            self._log.info("elsewhere_unknown", command=name, error=str(error)[: errors.LONGEST])
             return ()
 
     def _heartbeats(self, client: redis.Redis, here: int) -> list[str]:

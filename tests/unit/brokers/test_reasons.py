@@ -42,6 +42,9 @@ TEXTS = {
     "Error 111 connecting to localhost:6379. Connection refused.": "unreachable",
     "Connection closed by server.": "unreachable",
     "something new": "other",
+    "connection blocked, see broker logs": "blocked",
+    "NOT_ALLOWED - vhost OOM not found": "not_found",
+    "Error 111 connecting to alarm.example:6379. Connection refused.": "unreachable",
 }
 
 
