@@ -63,7 +63,8 @@ class Parts:
     def discovered(self) -> set[tuple[str, str]]:
         """Return the queues that the broker tells of, with the source."""
         with contextlib.closing(choice.queue_reader_of(self._config)) as reader:
-            reader.elsewhere()
+            if not self._config.broker.url.startswith("amqp"):  # there it takes no right
+                reader.elsewhere()
             return set(reader.discover())
 
     def elsewhere(self) -> str:
