@@ -74,7 +74,8 @@ class BrokerReading(msgspec.Struct, frozen=True, kw_only=True):
     """One look at the broker: queues by name, and what concerns all of them.
 
     ``round_trip`` is seconds; ``oldest_unacked_at`` epoch seconds; ``delayed`` counts messages
-    in RabbitMQ's native delayed delivery. ``trouble`` says what could not be asked, where the
+    in RabbitMQ's native delayed delivery. ``asked_at`` is monotonic, before the first question;
+    None where it took no time. ``trouble`` says what could not be asked, where the
     rest could.
     """
 
@@ -83,6 +84,7 @@ class BrokerReading(msgspec.Struct, frozen=True, kw_only=True):
     unacked: int | None = None
     oldest_unacked_at: float | None = None
     delayed: int | None = None
+    asked_at: float | None = None
     trouble: str | None = None
     condition: BrokerCondition | None = None
 

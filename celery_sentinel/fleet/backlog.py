@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from celery_sentinel.fleet import purges
 from celery_sentinel.fleet.series import LONGEST, SENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from celery_sentinel import readings
-    from celery_sentinel.fleet import queues, records
+    from celery_sentinel.fleet import queues, records, series, workers
 
 INTERVALS_KEPT = 3
 
@@ -23,10 +24,17 @@ class Backlog:
     """
 
     def __init__(
-        self, *, queue_table: queues.QueueTable, record_table: records.RecordTable, interval: float
+        self,
+        *,
+        queue_table: queues.QueueTable,
+        record_table: records.RecordTable,
+        series_table: series.SeriesTable,
+        worker_table: workers.WorkerTable,
+        interval: float,
     ) -> None:
         self.interval = interval
         self.elsewhere: tuple[str, ...] = ()
+        self._purges = purges.Purges(record_table, series_table, worker_table)
         self._queues = queue_table
         self._records = record_table
         self._read_at: float | None = None
@@ -47,6 +55,8 @@ class Backlog:
         self.oldest_unacked_at = reading.oldest_unacked_at
         self.delayed = reading.delayed
         self.condition = reading.condition
+        asked_at = now if reading.asked_at is None else reading.asked_at
+        self._purges.note(reading, asked_at, wall - (now - asked_at))
         for name, found in reading.queues.items():
             queue = self._queues.by_name.get(name)
             if queue is not None:

@@ -62,12 +62,16 @@ class Fleet:
             on_failure=self._failed,
         )
         self.backlog = backlog.Backlog(
-            queue_table=self.queues, record_table=self.records, interval=config.polling.queues
+            queue_table=self.queues,
+            record_table=self.records,
+            series_table=self.series,
+            worker_table=self.workers,
+            interval=config.polling.queues,
         )
         self.answers = self._answers(config, audit)
         self.polls: dict[str, polls.Poll] = {}
         self.room = tables.room_of(self, config)
-        self.objectives = self._objectives(config)
+        self.objectives = self.room.asked = objectives.of(config, self.series.names)
         self._wedged_after = float(config.workers.wedged_after)
         self._forget_queues_after = float(config.queues.forget_after)
         self._wall = 0.0
@@ -216,14 +220,6 @@ class Fleet:
             poll = self.polls.setdefault(name, polls.Poll())
             poll.note(duration=duration, trouble=trouble, wall=wall)
 
-    def _objectives(self, config: schema.Config) -> objectives.Objectives:
-        """Return the objectives; the tasks they name take their places before strangers do."""
-        found = objectives.Objectives(config)
-        self.room.asked = found
-        for name in found.tasks_named:
-            self.series.names.admit(name)
-        return found
-
     def resubscribed(self, now: float, *, amid: float | None = None) -> None:
         """Note that the stream stands again; it was renewed ``amid`` a silence since then, or None.
 
@@ -271,7 +267,7 @@ class Fleet:
             self._forget_queues_after = float(config.queues.forget_after)
             self._wedged_after = float(config.workers.wedged_after)
             self.tracker.classifier = tables.classifier(config)
-            self.objectives = self._objectives(config)
+            self.objectives = self.room.asked = objectives.of(config, self.series.names)
 
     def _heartbeat(self, event: events.Event) -> None:
         self.workers.heartbeat(event, self.tracker.now, self._wall)

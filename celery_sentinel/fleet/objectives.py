@@ -75,6 +75,14 @@ class Objectives:
             memo.clear()
 
 
+def of(config: schema.Config, names: labels.LabelSet) -> Objectives:
+    """Return the objectives; the tasks they name take their places before strangers do."""
+    found = Objectives(config)
+    for name in found.tasks_named:
+        names.admit(name)
+    return found
+
+
 def queues_named(config: schema.Config) -> list[str]:
     """Return the queues that objectives call by their names."""
     return objectives.literals(config.objectives.queues)

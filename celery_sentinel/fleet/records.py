@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from celery_sentinel.fleet.series import CLOSED, RECEIVED, STARTED, TaskSeries
+from celery_sentinel.fleet.series import AWAITED, CLOSED, RECEIVED, SENT, STARTED, TaskSeries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,9 @@ MAX_FOREIGN_ID_LENGTH = (
 SEPARATOR = "\n"  # of a task id and the worker that has a copy of the task
 SWEEP_SLICE = 2000
 EVICTION_SHARE = 16
+# Clocks differ, and an event, a poll and a message on its way take their time: seconds.
+MARGIN = 5.0
+EXPIRY_MARGIN = 10.0
 
 
 class TaskRecord(msgspec.Struct, gc=False):
@@ -54,6 +57,7 @@ class RecordTable:
 
     A record leaves ``ttl`` seconds after it was last seen, an ended one after ``grace``: a
     retry reuses its id, and its events may come late. ``now`` is monotonic, the receipt.
+    ``emptied`` has, by queue, when (monotonic, epoch) it last was proven to hold nothing.
     """
 
     def __init__(self, *, limit: int, ttl: float, grace: float) -> None:
@@ -61,6 +65,7 @@ class RecordTable:
         self.limit = limit
         self.ttl = ttl
         self.grace = grace
+        self.emptied: dict[str, tuple[float, float]] = {}
         self.evictions: Counter[str] = Counter(capacity=0, ttl=0)
         self.malformed = 0
         self._sweep: Iterator[str] = iter(())
@@ -107,7 +112,7 @@ class RecordTable:
         record.seen = now
 
     def sweep(self, now: float, wall: float) -> None:
-        """Look at the next slice of records: drop the ended, give up the overdue.
+        """Look at the next slice of records: drop the ended, give up the overdue and the purged.
 
         A task with an eta (epoch seconds, as ``wall``) is overdue ``ttl`` after that, unless the
         place of its series is needed: anybody may name a year in which nobody lives.
@@ -125,9 +130,19 @@ class RecordTable:
                         self._evict(uuid, record, "ttl")
                     elif record.series.leaving:
                         self._evict(uuid, record, "capacity")
+                elif record.state == SENT and self._is_gone(record, wall):
+                    self.leave(uuid, record, AWAITED, record.seen)  # it may be heard of yet
             if looked_at >= SWEEP_SLICE:
                 return
         self._sweep = iter(list(records))
+
+    def _is_gone(self, record: TaskRecord, wall: float) -> bool:
+        """Tell whether a task that was sent is known to lie in no queue, or will not be run."""
+        expires, eta = record.expires, record.eta
+        if expires is not None and expires < wall - EXPIRY_MARGIN:
+            return True
+        asked_at, then = self.emptied.get(record.series.queue_name, (0.0, 0.0))
+        return record.seen < asked_at - MARGIN and (eta is None or eta < then - MARGIN)
 
     def _make_room(self) -> None:
         """Drop a share of the records, the ended before the open, the oldest first."""

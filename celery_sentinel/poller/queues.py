@@ -54,11 +54,13 @@ class QueuePoll:
         if now >= self._discover_next:
             self._discover_next = now + min(DISCOVER_EACH, 12 * self._interval)
             trouble = self._discover()
+        asked_at = time.monotonic()
         try:
             reading = self._reader.read(self._names())
         except errors.BrokerError:
             self._expire()
             raise
+        reading = msgspec.structs.replace(reading, asked_at=asked_at)
         now, wall = time.monotonic(), time.time()
         for portion in _portions(reading):
             self._fleet.apply_reading(portion, now, wall)
