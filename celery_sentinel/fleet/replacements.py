@@ -173,14 +173,16 @@ class Replacements:
             story.unannounced += 1
         if series.name in story.names and not _replaces(event):
             series.redelivered += 1  # the message of a run that has been replaced already
-        self._hand_on(story, event.uuid, record, series)
+        self._hand_on(story, event.uuid, record, series, worker)
         record.sent = sent
         return None
 
-    def _hand_on(self, story: Story, uuid: str, record: TaskRecord, series: TaskSeries) -> None:
+    def _hand_on(
+        self, story: Story, uuid: str, record: TaskRecord, series: TaskSeries, worker: Worker
+    ) -> None:
         """Give a record to the next run; what the one before may still say is expected."""
         story.names.add(record.series.name)
-        if record.state in {SENT, RECEIVED} or record.unclosed:
+        if record.state in {SENT, RECEIVED} or record.unclosed or record.worker is not worker:
             run = TaskRecord(record.series, record.worker, CLOSED, record.seen, record.retries)
             run.unclosed, run.sent, run.eta = record.unclosed, record.sent, record.eta
             run.received = record.received
@@ -208,14 +210,25 @@ class Replacements:
                 run.started = at
                 run.series.started += 1
                 self._waits.ended(run, run.series, at)
-                if not run.unclosed:
+                if not run.unclosed and worker is record.worker:
                     story.earlier.remove(run)
                 return True
+        if worker is not record.worker and self._started_before(story, worker):
+            return True
         coming, last = story.coming, record.started
         if coming is not None and last is not None and at > last and at > coming.at - waits.NOISE:
-            self._hand_on(story, event.uuid, record, coming.series)
+            self._hand_on(story, event.uuid, record, coming.series, worker)
             record.sent, story.coming = coming.at, None
             self._records.leave(event.uuid, record, SENT, record.seen)
+        return False
+
+    @staticmethod
+    def _started_before(story: Story, worker: Worker) -> bool:
+        """Count a start on a worker that only had an earlier run: of a retry of that, told late."""
+        for run in story.earlier:
+            if run.worker is worker:
+                run.series.started += 1
+                return True
         return False
 
     def retried(self, event: events.Event) -> TaskSeries | None:

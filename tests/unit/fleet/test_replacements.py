@@ -257,3 +257,20 @@ def test_given_a_start_told_after_the_next_was_received_then_it_is_the_first_run
         "charge": {"sent": 1, "received": 1, "started": 1, "succeeded": 1},
     }
     assert not play.total(catalogue.TASK_REDELIVERED)
+
+
+def test_given_a_start_of_a_retry_told_after_another_worker_received_then_it_is_the_firsts(
+    play: Stage,
+) -> None:
+    """Of two attempts both starts are told late, the second when the replacement is there."""
+    play.received(name="dispatch", at=0)
+    play.received(name="dispatch", at=1, retries=1, parent_id=ID)
+    play.started(at=0.5)
+    play.received(name="charge", at=2, parent_id=ID, hostname=OTHER_WORKER)
+    play.started(at=1.5)
+    play.started(at=3, hostname=OTHER_WORKER)
+    play.ended(at=4, hostname=OTHER_WORKER)
+    assert counted(play) == {
+        "dispatch": {"received": 2, "started": 2},
+        "charge": {"received": 1, "started": 1, "succeeded": 1},
+    }
