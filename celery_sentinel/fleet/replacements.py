@@ -142,8 +142,8 @@ class Replacements:
         if not _replaces(event) or record.received is None:
             return False
         story = self.stories.get(event.uuid)
-        if story is not None and story.coming is not None:
-            return True
+        if story is None or story.coming is not None:
+            return True  # what was received before had another parent, so it is not that again
         return started is not None and event.timestamp > started and not _is_lost(record)
 
     def received(

@@ -274,3 +274,17 @@ def test_given_a_start_of_a_retry_told_after_another_worker_received_then_it_is_
         "dispatch": {"received": 2, "started": 2},
         "charge": {"received": 1, "started": 1, "succeeded": 1},
     }
+
+
+def test_given_a_self_replacement_received_before_the_start_is_told_then_it_is_none_again(
+    play: Stage,
+) -> None:
+    """What has become its own parent cannot be the message that had none."""
+    play.received(at=0)
+    play.received(at=1, parent_id=ID)
+    play.started(at=1.1)
+    play.started(at=1.2)
+    play.ended(at=2)
+    assert play.total(catalogue.TASK_STARTED) == 2
+    assert not play.total(catalogue.TASK_REDELIVERED)
+    assert not play.total(catalogue.TASKS_IN_FLIGHT)
