@@ -88,7 +88,9 @@ class RedisCondition:
             clients_max=info.count("maxclients") or None,
             writable=_writable(info, written, troubles),
             troubles=tuple(troubles),
-            doubts=tuple(_doubts(info, used, most, asked=isinstance(written, int) or refused in _FOR_ALL)),
+            doubts=tuple(
+                _doubts(info, used, most, asked=isinstance(written, int) or refused in _FOR_ALL)
+            ),
         )
 
 
