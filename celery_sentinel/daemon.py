@@ -284,6 +284,7 @@ def _connection_of(config: schema.Config, decoder: wire.Decoder) -> stream.Strea
     url = config.broker.url
     connection = stream.Stream(transport=choice.transport_of(url), url=redaction.redact_url(url))
     connection.rejected, connection.salvaged = decoder.rejected, decoder.salvaged
+    connection.refused_types = decoder.refused_types
     connection.events_impossible = choice.why_no_events(config.broker)
     connection.visibility_timeout = choice.visibility_timeout_of(config.broker)
     return connection

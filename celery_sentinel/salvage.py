@@ -49,7 +49,12 @@ def _numbers(value: Any) -> list[float] | None:
 
 
 def _identity(value: Any) -> str | None:
-    """Return the canonical form of a task id, which kombu may have wrapped as a dict."""
+    """Return the canonical form of a task id, which kombu may have wrapped as a dict.
+
+    One that is an integer, as an application may choose it, is the text of its digits.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= events.MAX_KEPT:
+        return str(value)
     if isinstance(value, dict) and value.get("__type__") == "uuid":
         wrapped = value.get("__value__")
         value = wrapped.get("hex") if isinstance(wrapped, dict) else wrapped

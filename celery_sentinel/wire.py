@@ -5,34 +5,34 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 import zlib
 from collections import Counter
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
-from celery_sentinel import events, salvage
+from celery_sentinel import cpu_budget, damage, events, salvage
+from celery_sentinel.damage import MAX_BATCH, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-MAX_BATCH = 10_000  # elements; Celery's batches have 24
 # Bytes a compressed body may unpack to. A read holds many such messages, and zlib makes a
 # thousand of one; Celery's batches are smaller, and never compressed by Celery itself.
 MAX_UNPACKED = 1024 * 1024
 JSON = "application/json"
+MSGPACK = "application/x-msgpack"
 ZLIB = "application/x-gzip"  # kombu's name for a zlib stream
+MOST_TYPES = 10  # content types that are told by name
+_LONGEST_TYPE = 60
+_READ = (JSON, MSGPACK)
+_LOOSE_ENVELOPE = 512 * 1024  # bytes of an envelope that only the standard library can read
 
-Reason = Literal["malformed", "oversized", "content_type", "unknown_type", "empty"]
+Reason = Literal["malformed", "oversized", "content_type", "unknown_type", "empty", "too_costly"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
-Fallback = Literal["not_strict_json", "loose_types", "damaged_batch", "compressed"]
+Fallback = Literal["not_strict_json", "loose_types", "damaged_batch", "compressed", "oversized"]
 FALLBACKS: tuple[Fallback, ...] = get_args(Fallback)
-
-# Everything msgspec and the standard library raise on input they do not like.
-_REFUSALS = (msgspec.DecodeError, ValueError, RecursionError, MemoryError)
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -42,12 +42,28 @@ class _Envelope(msgspec.Struct, gc=False):
     content_type: Literal["application/json"] = msgspec.field(name="content-type")
 
 
+class _Headers(msgspec.Struct):
+    compression: Any = None
+
+
+class _Properties(msgspec.Struct):
+    body_encoding: Any = None
+
+
+class _AnyEnvelope(msgspec.Struct):
+    """The same in any of its forms; what else is in it is passed over, not built."""
+
+    body: Any
+    content_type: Any = msgspec.field(name="content-type")
+    headers: _Headers | None = None
+    properties: _Properties | None = None
+
+
+_Found = events.Event | list[events.Event]
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
-_decode_body = msgspec.json.Decoder(events.Event | list[events.Event]).decode
-
-
-class _Refused(Exception):  # noqa: N818 -- a signal inside this module, never seen outside
-    """A message that cannot be used; its argument is the reason it is counted under."""
+_decode_any_envelope = msgspec.json.Decoder(_AnyEnvelope).decode
+_decode_body = msgspec.json.Decoder(_Found).decode
+_decode_msgpack = msgspec.msgpack.Decoder(_Found).decode
 
 
 class Decoder:
@@ -55,27 +71,33 @@ class Decoder:
 
     Not thread-safe: one decoder belongs to one receiver. ``rejected`` counts events, or whole
     messages where no event could be made out, by reason; ``salvaged`` counts messages that
-    strict decoding refused and that yielded events all the same.
+    strict decoding refused and that yielded events all the same. ``refused_types`` counts the
+    messages of a content type that is not read, by its name.
 
     ``envelope`` and ``body`` return True where the message was not decoded at once. It may have
     grown by unpacking, so the caller is to hand on what it has before it decodes another.
     """
 
-    def __init__(self, *, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        budget: cpu_budget.CpuBudget | None = None,
+    ) -> None:
         self.max_message_bytes = max_message_bytes
         self.rejected: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.salvaged: Counter[str] = Counter(dict.fromkeys(FALLBACKS, 0))
+        self.refused_types: Counter[str] = Counter()
+        self._budget = budget or cpu_budget.CpuBudget()
 
     def envelope(self, data: bytes, out: list[events.Event]) -> bool:
         """Append to ``out`` the events of one Redis message (kombu's JSON envelope)."""
         if len(data) > self.max_message_bytes:
-            self.rejected["oversized"] += 1
-            return False
+            return self._slowly(self._save_envelope, data, out)
         try:
             found = _decode_body(_decode_envelope(data).body)
-        except _REFUSALS:
-            self._salvage_envelope(data, out)
-            return True
+        except damage.REFUSALS:
+            return self._slowly(self._save_envelope, data, out)
         if found.__class__ is not list:
             out.append(found)
             return False
@@ -93,17 +115,12 @@ class Decoder:
         compression: str | None = None,
     ) -> bool:
         """Append to ``out`` the events of one message body (AMQP, or any kombu transport)."""
-        if content_type != JSON:
-            self.rejected["content_type"] += 1
-            return False
-        if len(data) > self.max_message_bytes:
-            self.rejected["oversized"] += 1
-            return False
+        if content_type != JSON or len(data) > self.max_message_bytes:
+            return self._slowly(self._save, data, out, content_type, compression)
         try:
             found = _decode_body(data)
-        except _REFUSALS:
-            self._salvage(data, compression, out)
-            return True
+        except damage.REFUSALS:
+            return self._slowly(self._save, data, out, content_type, compression)
         if found.__class__ is not list:
             out.append(found)
             return False
@@ -112,131 +129,130 @@ class Decoder:
         out += found
         return False
 
-    def _refuse(self, found: list[events.Event]) -> bool:
+    def _refuse(self, found: Any) -> bool:
         self.rejected["oversized" if found else "empty"] += 1
         return True
 
-    def _salvage_envelope(self, data: bytes, out: list[events.Event]) -> None:
+    def _slowly(self, save: Callable[..., None], *arguments: Any) -> bool:
+        """Save what can be saved, as long as that has not taken too much of the processor."""
+        if not self._budget.begin():
+            self.rejected["too_costly"] += 1
+            return True
         try:
-            body, compression = _open_envelope(data)
-        except _Refused as refused:
+            save(*arguments)
+        except Refused as refused:
             self.rejected[refused.args[0]] += 1
-            return
-        self._salvage(body, compression, out)
+        finally:
+            self._budget.end()
+        return True
 
-    def _salvage(self, body: bytes, compression: str | None, out: list[events.Event]) -> None:
-        """Save what can be saved of a body that strict decoding refused."""
-        try:
-            if compression:
-                limit = min(self.max_message_bytes, MAX_UNPACKED)
-                body = _decompress(body, compression, limit)
-            found, fallback = _decode_loosely(body)
-        except _Refused as refused:
-            self.rejected[refused.args[0]] += 1
-            return
-        saved = [event for event in map(salvage.typed, found) if event is not None]
+    def _save_envelope(self, data: bytes, out: list[events.Event]) -> None:
+        self._save(*_open_envelope(data, out), size=len(data))
+
+    def _save(
+        self,
+        body: bytes,
+        out: list[events.Event],
+        content_type: object,
+        compression: str | None,
+        size: int = 0,
+    ) -> None:
+        """Save what can be saved of a body that is not stock Celery's, is broken, or is large."""
+        if content_type not in _READ:
+            self._note_type(content_type)
+            raise Refused("content_type")
+        if compression:
+            body = _decompress(body, compression, min(self.max_message_bytes, MAX_UNPACKED))
+        large = max(size, len(body)) > self.max_message_bytes
+        found, fallback = _events_of(body, msgpack=content_type == MSGPACK, large=large)
+        saved = [event for event in found if event is not None]
         self.rejected["malformed"] += len(found) - len(saved)
         if not found:
             self.rejected["empty"] += 1
         if saved:
-            self.salvaged["compressed" if compression else fallback] += 1
+            if compression:
+                fallback = "compressed"
+            if fallback is not None:
+                self.salvaged[fallback] += 1
             out.extend(saved)
 
+    def _note_type(self, content_type: object) -> None:
+        name = content_type if isinstance(content_type, str) else type(content_type).__name__
+        name = name[:_LONGEST_TYPE] or "none"
+        if name in self.refused_types or len(self.refused_types) < MOST_TYPES:
+            self.refused_types[name] += 1
 
-def _open_envelope(data: bytes) -> tuple[bytes, str | None]:
-    """Return body and compression of an envelope that is not as stock Celery writes it."""
+
+def _events_of(
+    body: bytes, *, msgpack: bool, large: bool
+) -> tuple[list[events.Event | None], Fallback | None]:
+    """Return the events of a body, None for those that are none, and how they were saved.
+
+    A large one is read too, since what makes it large is mostly the text of an exception: a
+    failure counts whatever it says.
+    """
+    fallback: Fallback | None = "oversized" if large else None
+    try:
+        found = _decode_msgpack(body) if msgpack else _decode_body(body)
+    except damage.REFUSALS:
+        pass
+    else:
+        return damage.listed(found), fallback
+    if not msgpack:
+        raw, kind = damage.elements(body)
+        return [salvage.typed(one) for one in raw], fallback or kind
+    if large or len(body) > damage.LARGEST:
+        raise Refused("too_costly")
+    try:
+        raw = damage.listed(msgspec.msgpack.decode(body))
+    except damage.REFUSALS:
+        raise Refused("malformed") from None
+    return [salvage.typed(one) for one in raw], "loose_types"
+
+
+def _open_envelope(
+    data: bytes, out: list[events.Event]
+) -> tuple[bytes, list[events.Event], object, str | None]:
+    """Return body, ``out``, content type and compression of an envelope of any form."""
+    body, content_type, encoding, compression = _parts_of(data)
+    if not isinstance(body, str) or not isinstance(compression, str | None):
+        raise Refused("content_type" if content_type not in _READ else "malformed")
+    if encoding != "base64":
+        return body.encode("utf-8", "surrogatepass"), out, content_type, compression
+    try:
+        return base64.b64decode(body, validate=True), out, content_type, compression
+    except (binascii.Error, ValueError):
+        raise Refused("malformed") from None
+
+
+def _parts_of(data: bytes) -> tuple[Any, Any, Any, Any]:
+    """Return body, content type, encoding of the body and compression, of any types."""
+    try:
+        found = _decode_any_envelope(data)
+    except damage.REFUSALS:
+        pass
+    else:
+        headers, properties = found.headers or _Headers(), found.properties or _Properties()
+        return found.body, found.content_type, properties.body_encoding, headers.compression
+    if len(data) > _LOOSE_ENVELOPE:
+        raise Refused("too_costly")
     try:
         envelope = json.loads(data)
-        content_type, body = envelope["content-type"], envelope["body"]
         encoding = (envelope.get("properties") or {}).get("body_encoding")
         compression = (envelope.get("headers") or {}).get("compression")
-    except (*_REFUSALS, LookupError, TypeError, AttributeError):
-        raise _Refused("malformed") from None
-    if content_type != JSON:
-        raise _Refused("content_type")
-    if not isinstance(body, str) or not isinstance(compression, str | None):
-        raise _Refused("malformed")
-    if encoding != "base64":
-        return body.encode("utf-8", "surrogatepass"), compression
-    try:
-        return base64.b64decode(body, validate=True), compression
-    except (binascii.Error, ValueError):
-        raise _Refused("malformed") from None
+        return envelope["body"], envelope["content-type"], encoding, compression
+    except (*damage.REFUSALS, LookupError, TypeError, AttributeError):
+        raise Refused("malformed") from None
 
 
 def _decompress(body: bytes, compression: str, limit: int) -> bytes:
     if compression != ZLIB:
-        raise _Refused("content_type")
+        raise Refused("content_type")
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # zlib or gzip header
     try:
         plain = unpacker.decompress(body, limit + 1)
     except zlib.error:
-        raise _Refused("malformed") from None
+        raise Refused("malformed") from None
     if len(plain) > limit:
-        raise _Refused("oversized")
+        raise Refused("oversized")
     return plain
-
-
-def _decode_loosely(body: bytes) -> tuple[list[Any], Fallback]:
-    """Return the elements of a body; one that cannot be read at all is None."""
-    text = body.decode("utf-8", "replace")
-    try:
-        found = json.loads(text)
-    except _REFUSALS:
-        return _decode_damaged(text), "damaged_batch"
-    try:
-        msgspec.json.decode(body)
-    except _REFUSALS:
-        fallback: Fallback = "not_strict_json"
-    else:
-        fallback = "loose_types"
-    elements = found if isinstance(found, list) else [found]
-    if len(elements) > MAX_BATCH:
-        raise _Refused("oversized")
-    return elements, fallback
-
-
-def _decode_damaged(text: str) -> list[Any]:
-    parts = list(islice(_split_batch(text), MAX_BATCH + 1))
-    if len(parts) > MAX_BATCH:
-        raise _Refused("oversized")
-    return [_element(part) for part in parts]
-
-
-def _element(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except _REFUSALS:
-        return None
-
-
-# Possessive, and content with a string that never ends: no input makes it go back and forth.
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
-# Where an object begins, for sure: inside a string its quotes would be escaped.
-_SEAM = re.compile(r',\s*(?=\{\s*"\w+"\s*:)')
-
-
-def _split_batch(text: str) -> Iterator[str]:
-    """Yield the elements of a JSON list that does not parse as a whole, each as its text.
-
-    Counts brackets outside strings, so that no broken or bottomless element costs another. From
-    where they do not match, after a cut say, the rest is split where objects seem to begin.
-    """
-    if not text.lstrip().startswith("["):
-        raise _Refused("malformed")
-    depth, start = 0, text.index("[") + 1
-    for token in _TOKEN.finditer(text, start):
-        match token[0]:
-            case "[" | "{":
-                depth += 1
-            case "," if not depth:
-                yield text[start : token.start()]
-                start = token.end()
-            case "]" if not depth and not text[token.end() :].strip():
-                yield text[start : token.start()]
-                return
-            case "]" | "}":
-                depth -= 1
-                if depth < 0:
-                    break
-    yield from _SEAM.split(text[start:].rstrip().removesuffix("]"))

@@ -45,6 +45,8 @@ class FrameReader:
         self._size = -1  # bytes of the body that is under way; -1 when none is
         self._parts: list[bytes] = []
         self._arrived = 0
+        # Of a body that is longer than ``_whole`` only as much as ``_ends`` of either end is kept.
+        self._whole, self._ends = 4 * decoder.max_message_bytes, decoder.max_message_bytes // 4
         self._content_type = ""
         self._compression: str | None = None
         self._slow = False  # the message just decoded may have grown
@@ -129,19 +131,13 @@ class FrameReader:
         self._arrived += len(part)
         if self._arrived > size:
             raise _not_amqp("more of a body than its header announced")
-        if self._arrived <= self._decoder.max_message_bytes:
+        at_an_end = self._arrived - len(part) < self._ends or self._arrived > size - self._ends
+        if size <= self._whole or at_an_end:
             self._parts.append(part)
-        if self._arrived < size:
-            return
-        if self._arrived > self._decoder.max_message_bytes:
-            self._skip()
-        else:
+        if self._arrived == size:
+            if size > self._whole:  # what was between its ends is lost
+                self._decoder.rejected["oversized"] += 1
             self._finish(b"".join(self._parts), out)
-
-    def _skip(self) -> None:
-        """Be done with a message that is too large to be read."""
-        self._decoder.rejected["oversized"] += 1
-        self._size, self._parts = -1, []
 
     def _finish(self, body: bytes, out: list[events.Event]) -> None:
         self._size, self._parts = -1, []

@@ -98,11 +98,7 @@ class AcknowledgedFrames(amqp_frames.FrameReader):
         else:
             self._receipts.note(body)
             super()._finish(body, out)
-        self._took(len(body))
-
-    def _skip(self) -> None:
-        self._took(self._arrived)
-        super()._skip()
+        self._took(max(len(body), self._arrived))
 
     def _took(self, size: int) -> None:
         self._delivered += 1

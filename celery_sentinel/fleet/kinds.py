@@ -22,20 +22,26 @@ class Kind:
         self.count = 0
 
 
-class Kinds(dict[str, Kind]):
-    """The kinds by their names in events; any other name is of one that does nothing, ``unknown``.
+OTHER = "other"
 
-    Its look-up never fails, so the event path has nothing to test.
+
+class Kinds(dict[str, Kind]):
+    """The kinds by their names in events; any other name is of one that does nothing.
+
+    A name such as ``task-progress`` is an event of the application's own or of workers among
+    themselves: ``other``. One that is none of a group is ``unknown``. The look-up never fails,
+    so the event path has nothing to test.
     """
 
     __slots__ = ("unknown",)
 
     def __init__(self, handlers: Mapping[str, Handler]) -> None:
         super().__init__((name, Kind(handler)) for name, handler in handlers.items())
+        self[OTHER] = Kind(_ignore)
         self.unknown = Kind(_ignore)
 
     def __missing__(self, name: str) -> Kind:
-        return self.unknown
+        return self[OTHER] if "-" in name else self.unknown
 
     @property
     def counts(self) -> dict[str, int]:

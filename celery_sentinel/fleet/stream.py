@@ -37,6 +37,7 @@ class Stream:
         self.gaps: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.rejected: Counter[str] = Counter()
         self.salvaged: Counter[str] = Counter()
+        self.refused_types: Counter[str] = Counter()  # by content type
         self.control: Counter[str] = Counter(asked=0, failed=0)
         self.failures: Counter[str] = Counter()
         self._connected_at = float("-inf")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from celery_sentinel.fleet import labels
-from celery_sentinel.summary import broker_notes, limits, worker_notes
+from celery_sentinel.summary import broker_notes, content_types, limits, worker_notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,9 @@ def build(
     notes = list(broker_notes.build(fleet, connection, troubles))
     if connection.events_impossible is not None:
         notes.append(f"There will be no events: {connection.events_impossible}.")
-    notes.extend(worker_notes.build(known, now))
+    refused = dict(connection.refused_types)
+    notes.extend(content_types.notes(refused))
+    notes.extend(worker_notes.build(known, now, unread=bool(refused)))
     if all_series and not any(one.sent for one in all_series):
         notes.append(
             "No task-sent event has been seen, so queue waits are missing and queues may be "

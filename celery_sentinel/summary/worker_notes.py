@@ -16,22 +16,25 @@ MOST_WORKERS = 20
 MOST_QUEUES = 5
 
 
-def build(known: list[Worker], now: float) -> list[str]:
-    """Return the notes on at most 20 workers that have one; ``now`` is monotonic."""
-    found = [notes for worker in known if (notes := list(_of(worker, now)))]
+def build(known: list[Worker], now: float, *, unread: bool = False) -> list[str]:
+    """Return the notes on at most 20 workers that have one; ``now`` is monotonic.
+
+    ``unread``: events came that are not read, so what a worker does not send is not known.
+    """
+    found = [notes for worker in known if (notes := list(_of(worker, now, unread=unread)))]
     return [note for notes in found[:MOST_WORKERS] for note in notes]
 
 
-def _of(worker: Worker, now: float) -> Iterator[str]:
+def _of(worker: Worker, now: float, *, unread: bool) -> Iterator[str]:
     name = worker.hostname
-    if worker.events_enabled is False:
+    if worker.events_enabled is False and not unread:
         yield (
             f"Worker {name} runs tasks but sends no task events: start it with -E, "
             "or leave events.enable on."
         )
     if worker.duplicate:
         yield f"Two workers call themselves {name}: give each its own name with -n."
-    if worker.state is State.UNHEARD and worker.heartbeat_at is None:
+    if worker.state is State.UNHEARD and worker.heartbeat_at is None and not unread:
         yield (
             f"Worker {name} sends no heartbeats (--without-heartbeat?), so "
             "whether it is up cannot be known."

@@ -37,7 +37,7 @@ def poisoned(poison: bytes) -> bytes:
         (b'{"type": "task-received", "uuid": {"a": 1}, "name": "x"}', "malformed"),
         (b'{"type": "task-received", "uuid": "1", "name": tru}', "malformed"),
         (b'{"type":"task-sent","uuid":' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}", "malformed"),
-        (b'{"type": "task-progress", "uuid": "1"}', "unknown_type"),
+        (b'{"type": "nonsense", "uuid": "1"}', "unknown_type"),
     ],
     ids=["number", "null", "no-type", "dict-uuid", "broken-token", "bottomless", "unknown-type"],
 )

@@ -51,6 +51,14 @@ def failing(kind: str = "value") -> None:
     raise FAILURES[kind](f"failing on purpose: {kind}")
 
 
+@celery.shared_task(name="failing_long")
+def failing_long(kind: str, size: int) -> None:
+    """Raise an exception with a message of ``size`` bytes, some of which take several."""
+    if kind == "undecodable":
+        (b"\xff" * size).decode()
+    raise FAILURES[kind]("x" * size)
+
+
 @celery.shared_task(name="failing_late")
 def failing_late(seconds: float) -> None:
     """Take ``seconds``, then fail."""

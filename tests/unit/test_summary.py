@@ -122,7 +122,8 @@ def test_given_rejected_events_then_only_reasons_that_occurred_are_told() -> Non
     play = Stage()
     play.stream.rejected.update(oversized=2, malformed=1, content_type=0)
     play.received("")
-    play.hear("task-progress", uuid="x")
+    play.hear("task-progress", uuid="x")  # the application's own is no fault
+    play.hear("nonsense", uuid="x")
     assert build(play).events.rejected == {"oversized": 2, "malformed": 2, "unknown_type": 1}
 
 

@@ -262,8 +262,11 @@ def test_given_two_running_then_the_oldest_start_is_shown_until_it_ends(play: St
 
 
 def test_given_an_unknown_event_type_then_it_is_counted_as_such(play: Stage) -> None:
-    """Custom events are no states of a task."""
+    """Custom events are no states of a task, and no fault; what is none of a group is one."""
     play.received()
     play.ended("progress")
+    assert play.value(catalogue.EVENTS_REJECTED, "unknown_type") == 0
+    assert play.value(catalogue.EVENTS, "other") == 1
+    play.hear("nonsense")
     assert play.value(catalogue.EVENTS_REJECTED, "unknown_type") == 1
     assert play.value(catalogue.TASKS_IN_FLIGHT, TASK, "unknown", "received") == 1

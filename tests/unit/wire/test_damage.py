@@ -25,7 +25,8 @@ POISONS = {
     "no type": '{"hostname": "w1@host", "uuid": "u"}',
     "a type that is a number": '{"type": 7}',
     "a type of null": '{"type": null}',
-    "an id that is a number": '{"type": "task-started", "uuid": 7}',
+    "an id that is a float": '{"type": "task-started", "uuid": 7.5}',
+    "an id that is true": '{"type": "task-started", "uuid": true}',
     "an id of null": '{"type": "task-started", "uuid": null}',
     "a typed id that is none": (
         '{"type": "task-started", "uuid": {"__type__": "uuid", "__value__": "zz"}}'
@@ -34,11 +35,11 @@ POISONS = {
     "an id of another type": (
         '{"type": "task-started", "uuid": {"__type__": "date", "__value__": "2026-01-01"}}'
     ),
-    "deep lists": '{"type": "a", "x": ' + "[" * 100_000 + "]" * 100_000 + "}",
-    "deep objects": '{"type": "a", "x": ' + '{"x":' * 100_000 + "1" + "}" * 100_000 + "}",
-    "bare depth": "[" * 100_000 + "]" * 100_000,
-    "bottomless lists": '{"type": "a", "x": ' + "[" * 100_000,
-    "bottomless objects": '{"type": "a", "x": ' + '{"x":' * 100_000,
+    "deep lists": '{"type": "a", "x": ' + "[" * 20_000 + "]" * 20_000 + "}",
+    "deep objects": '{"type": "a", "x": ' + '{"x":' * 20_000 + "1" + "}" * 20_000 + "}",
+    "bare depth": "[" * 20_000 + "]" * 20_000,
+    "bottomless lists": '{"type": "a", "x": ' + "[" * 20_000,
+    "bottomless objects": '{"type": "a", "x": ' + '{"x":' * 20_000,
     "a bare word": "nope",
     "a broken literal": '{"type": "a", "x": tru}',
     "an unquoted key": '{type: "a"}',
@@ -77,6 +78,10 @@ ODDITIES = {
     "an object for a number": ('{"type": "a", "runtime": {}}', {"type": "a"}),
     "a text for a list": ('{"type": "a", "loadavg": "1"}', {"type": "a"}),
     "a list of texts": ('{"type": "a", "loadavg": [1, "2"]}', {"type": "a"}),
+    "an id that is a number": (
+        '{"type": "task-started", "uuid": 7}',
+        {"type": "task-started", "uuid": "7"},
+    ),
     "a host of null": ('{"type": "a", "hostname": null}', {"type": "a"}),
 }
 
