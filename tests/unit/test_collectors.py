@@ -134,7 +134,7 @@ def test_given_portions_then_the_lock_is_held_while_one_is_looked_at_and_let_go_
     """The receiver gets its turn after each portion, and never within one."""
     play = Stage()
     things = list(range(portions.PORTION * 2 + 1))
-    receiver = threading.Thread(target=play.received)
+    receiver = threading.Thread(target=play.beat)  # takes the lock once
     alive = {}
     for seen in portions.of(play.fleet, things):
         if seen == 10:
@@ -143,7 +143,7 @@ def test_given_portions_then_the_lock_is_held_while_one_is_looked_at_and_let_go_
             turnstile = play.fleet.lock._turnstile  # noqa: SLF001 -- where its turn begins
             deadline.wait_until(turnstile.locked, 60, "the receiver waits")
         if seen >= 10:
-            alive[seen] = receiver.is_alive() and not play.fleet.records.by_id
+            alive[seen] = receiver.is_alive() and not play.fleet.workers.by_hostname
     first = {seen for seen, waits in alive.items() if waits}
     assert first == set(range(10, portions.PORTION))
     receiver.join(60)

@@ -34,7 +34,7 @@ def test_given_events_then_the_last_receipt_is_by_our_clock(play: Stage) -> None
 def test_given_no_events_then_every_type_counts_zero(play: Stage) -> None:
     """What is counted by type is there from the start."""
     counts = play.children(catalogue.EVENTS)
-    assert len(counts) == 12
+    assert len(counts) == 13
     assert set(counts.values()) == {0}
 
 
