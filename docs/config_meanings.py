@@ -35,6 +35,7 @@ MEANINGS: Mapping[str, str] = {
     "broker.durable_events": "On RabbitMQ: keep the events in a named, durable queue while the "
     "daemon is away, so that a restart loses none. [What it costs](durable-events.md) the broker. "
     "With any other broker it does nothing, and `check-config` says so.",
+    "broker.control_exchange": "The application's `control_exchange`, by which workers are asked.",
     "result_backend": "Where Celery keeps results; it is only watched for being there.",
     "result_backend.url": "The application's `result_backend`: `redis`, `rediss`, `redis+socket`, "
     "`sentinel`, `rpc`, or `db+` and a SQLAlchemy URL, whose driver must be installed.",

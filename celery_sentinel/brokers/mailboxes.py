@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 import amqp
 import redis
 from amqp import exceptions
-from redis import backoff, retry
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import amqp_url, choice, queue_reader, redis_nodes, redis_url
+from celery_sentinel.brokers import (
+    amqp_url,
+    choice,
+    queue_reader,
+    redis_client,
+    redis_nodes,
+    redis_url,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from celery_sentinel.config import schema
 
-EXCHANGE = "celery.pidbox"  # of remote control; a worker's queue in it is <node name>.<exchange>
 LONG = 1.0  # seconds of a round
 _AMQP_FAILURES = (OSError, exceptions.AMQPError)
 
@@ -52,7 +57,8 @@ class RedisMailboxes:
     lasting = True
 
     def __init__(self, config: schema.Config) -> None:
-        self._config = config
+        self._broker = config.broker
+        self._exchange = _exchange_of(config)
         self._nodes = redis_nodes.Nodes(config.broker)
         self._before = 0
         self._begun = 0.0
@@ -73,19 +79,19 @@ class RedisMailboxes:
 
     def _receivers(self, names: Sequence[str]) -> int:
         """Return how many processes receive a ping to the silent, which the others let pass."""
-        failure: Exception | None = None
-        for address in self._nodes.find():
-            channel = redis_url.fanout_channel(self._config.broker, address, EXCHANGE)
-            client = _client(address)
-            try:
-                received: Any = client.publish(channel, _ping(names))
-                return int(received)
-            except (redis.RedisError, OSError) as error:
-                failure = error
-            finally:
+        client = None
+        try:
+            client = redis_client.connect(self._nodes)
+            database = int(client.connection_pool.connection_kwargs["db"])
+            ping = _ping(self._exchange, names)
+            channels = redis_url.fanout_channels(self._broker, [database], self._exchange)
+            return sum(int(client.publish(channel, ping)) for channel in channels)
+        except (redis.RedisError, OSError) as error:
+            raise errors.BrokerError(str(error)) from error
+        finally:
+            if client is not None:
                 client.close()
                 client.connection_pool.disconnect()
-        raise errors.BrokerError(str(failure or "no address to connect to"))
 
 
 class AmqpMailboxes:
@@ -95,6 +101,7 @@ class AmqpMailboxes:
 
     def __init__(self, config: schema.Config) -> None:
         self._addresses = amqp_url.addresses(config.broker)
+        self._exchange = _exchange_of(config)
 
     def begin(self, names: Sequence[str]) -> None:
         """Do nothing: names tell."""
@@ -104,7 +111,7 @@ class AmqpMailboxes:
         connection = self._connected()
         try:
             channel = connection.channel()
-            return {name for name in names if _is_missing(channel, f"{name}.{EXCHANGE}")}
+            return {name for name in names if _is_missing(channel, f"{name}.{self._exchange}")}
         except _AMQP_FAILURES as error:
             raise errors.BrokerError(amqp_url.text_of(error)) from error
         finally:
@@ -138,6 +145,11 @@ def mailboxes_of(config: schema.Config) -> Mailboxes | None:
     return AmqpMailboxes(config) if transport in choice.AMQP else None
 
 
+def _exchange_of(config: schema.Config) -> str:
+    """Return that of remote control; a worker's queue in it is <node name>.<exchange>."""
+    return f"{config.broker.control_exchange}.pidbox"
+
+
 def _is_missing(channel: Any, queue: str) -> bool:
     if len(queue.encode("utf-8", "replace")) > amqp_url.LONGEST_NAME:
         return False
@@ -150,20 +162,7 @@ def _is_missing(channel: Any, queue: str) -> bool:
     return False
 
 
-def _client(address: redis_url.Address) -> redis.Redis:
-    timeouts = {"socket_timeout": queue_reader.TIMEOUT}
-    if "socket_connect_timeout" in address.arguments:  # a unix socket has none
-        timeouts["socket_connect_timeout"] = queue_reader.TIMEOUT
-    pool: Any = redis.ConnectionPool(
-        connection_class=address.connection_class,
-        **{**address.arguments, **timeouts},
-        protocol=2,
-        retry=retry.Retry(backoff.NoBackoff(), 0),
-    )
-    return redis.Redis(connection_pool=pool)
-
-
-def _ping(names: Sequence[str]) -> str:
+def _ping(exchange: str, names: Sequence[str]) -> str:
     """Return a message in kombu's envelope that asks nobody for an answer."""
     body: dict[str, Any] = {
         "method": "ping",
@@ -180,7 +179,7 @@ def _ping(names: Sequence[str]) -> str:
             "headers": {"clock": 0, "expires": time.time() + 1},
             "properties": {
                 "delivery_mode": 2,
-                "delivery_info": {"exchange": EXCHANGE, "routing_key": ""},
+                "delivery_info": {"exchange": exchange, "routing_key": ""},
                 "priority": 0,
                 "body_encoding": "base64",
                 "delivery_tag": str(uuid.uuid4()),

@@ -211,24 +211,27 @@ def event_channels(config: schema.Config, address: Address) -> tuple[list[str], 
     """Return the patterns to PSUBSCRIBE and the channels to SUBSCRIBE for Celery's events.
 
     The channels are for publishers with ``fanout_patterns`` off. Behind Sentinel the workers
-    may be at any URL of the list, and so at any database it names; and kombu before 5.4 left
-    ``{db}`` unformatted in the prefix, so there it is taken that way too.
+    may be at any URL of the list, and so at any database it names.
     """
-    template = _fanout_prefix(config.broker.transport_options)
-    if config.broker.url.startswith(_SENTINEL):
-        databases = [one.db for one in addresses(config.broker)]
-        prefixes = [*(_formatted(template, db) for db in databases), template]
-    else:
-        prefixes = [_formatted(template, address.db)]
-    keyprefix = config.broker.transport_options.get("global_keyprefix") or ""
-    channels = [f"{keyprefix}{one}{config.events.exchange}" for one in dict.fromkeys(prefixes)]
+    broker = config.broker
+    behind_sentinel = broker.url.startswith(_SENTINEL)
+    databases = [one.db for one in addresses(broker)] if behind_sentinel else [address.db]
+    channels = fanout_channels(broker, databases, config.events.exchange)
     return [_GLOB.sub(r"\\\1", channel) + "/*" for channel in channels], channels
 
 
-def fanout_channel(broker: schema.Broker, address: Address, exchange: str) -> str:
-    """Return the channel of a fanout exchange on the server at ``address``."""
-    prefix = _formatted(_fanout_prefix(broker.transport_options), address.db)
-    return f"{broker.transport_options.get('global_keyprefix') or ''}{prefix}{exchange}"
+def fanout_channels(broker: schema.Broker, databases: list[int], exchange: str) -> list[str]:
+    """Return the channels over which kombu fans out what is sent to an exchange.
+
+    Behind Sentinel kombu before 5.4 left ``{db}`` unformatted in the prefix, so there it is taken
+    that way too; who listens to both takes a message once, by its delivery tag.
+    """
+    template = _fanout_prefix(broker.transport_options)
+    prefixes = [_formatted(template, db) for db in databases]
+    if broker.url.startswith(_SENTINEL):
+        prefixes.append(template)
+    keyprefix = broker.transport_options.get("global_keyprefix") or ""
+    return [f"{keyprefix}{one}{exchange}" for one in dict.fromkeys(prefixes)]
 
 
 def _fanout_prefix(options: dict[str, Any]) -> str:

@@ -44,7 +44,8 @@ class Broker(Section, frozen=True, kw_only=True):
 
     ``management_url`` is RabbitMQ's management API, such as http://localhost:15672: with it
     unacked messages are known, and queues nobody named. With ``durable_events`` RabbitMQ keeps
-    the events in a named queue while the daemon is away.
+    the events in a named queue while the daemon is away. ``control_exchange`` is Celery's setting
+    of that name, over which workers are asked.
     """
 
     url: str = "redis://localhost:6379/0"
@@ -52,6 +53,7 @@ class Broker(Section, frozen=True, kw_only=True):
     tls: Tls | None = None
     management_url: Text | None = None
     durable_events: bool = False
+    control_exchange: Text = "celery"
 
 
 class ResultBackend(Section, frozen=True, kw_only=True):

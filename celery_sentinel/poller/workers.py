@@ -75,6 +75,7 @@ class WorkerPoll:
         self._next = 0.0
         self._turns: dict[tuple[str, int | None], _Turn] = {}
         self._asked: dict[str, _Asked] = {}
+        self._unable = False  # the last request for events could not be sent
         self._log = logs.get(__name__)
 
     def due(self, now: float) -> bool:
@@ -153,10 +154,13 @@ class WorkerPoll:
         except errors.BrokerError as error:
             self._note_asked(silent, now, times=0)
             self._connection.control["failed"] += 1
-            self._log.warning(
-                "enable_events_failed", error=str(error), workers=hostnames[:MOST_NAMED]
-            )
+            if not self._unable:
+                self._log.warning(
+                    "enable_events_failed", error=str(error), workers=hostnames[:MOST_NAMED]
+                )
+            self._unable = True
             return
+        self._unable = False
         self._note_asked(silent, now, times=1)
         self._connection.control["asked"] += len(silent)
         self._log.info("enable_events_asked", workers=hostnames[:MOST_NAMED], count=len(hostnames))

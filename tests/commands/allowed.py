@@ -25,6 +25,10 @@ _WORDS = {
     "secret": r"[^\0]+",
     "key of queues": r"_kombu\.binding\.[^\0]+",
     "script": "|".join(re.escape(script) for script in _SCRIPTS),
+    "own list": rf"celery-sentinel\.{UUID.pattern}\.reply\.celery\.pidbox",
+    "own binding": rf"_kombu\.binding\.celery-sentinel\.{UUID.pattern}\.reply\.celery\.pidbox",
+    "own member": rf"(celery-sentinel\.{UUID.pattern}\.reply\.celery\.pidbox)\x06\x16\x06\x16\1",
+    "empty": "",
     "question": "stats|active_queues|active|reserved|scheduled|enable_events|ping",
 }
 _ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)

@@ -86,6 +86,10 @@ ALL: tuple[Callable[[Scene, float], None], ...] = (
 )
 
 
+# A worker that loses its broker takes up again, itself, what it had held.
+OF_THE_BROKER = frozenset({host_frozen.__name__, broker_restarted.__name__})
+
+
 def until(scene: Scene, end: float) -> Iterator[str]:
     """Cause all faults in turn, until the (monotonic) end but each at least once; yield names."""
     for number, seconds in enumerate(itertools.cycle(SECONDS)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from tests.commands import allowed, recording, scene
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HELD = 3
-_INDEX, _QUEUE = "unacked_index", "shop"
+_INDEX = "unacked_index"
 _VISIBILITY_TIMEOUT = 86_400  # seconds
 _LATE = 4000.0  # seconds they are put back by, which is more than kombu's default
 _SECONDS = 60.0
@@ -44,14 +45,15 @@ class RedisScene(scene.Scene):
 
     def prepare(self) -> None:
         """Let the first worker hold tasks; a server that was restarted has forgotten them."""
-        if self._client.exists(_INDEX):
-            return
-        for _ in range(HELD):
-            self._sending.send("quick", countdown=_VISIBILITY_TIMEOUT)
-        deadline.wait_until(lambda: self._client.zcard(_INDEX) == HELD, _SECONDS, "they are held")
-        for key in self._client.zrange(_INDEX, 0, -1):
-            self._client.zincrby(_INDEX, -_LATE, key)
-        self._client.rpush(_QUEUE, "{}")
+        if not self._client.exists(_INDEX):
+            for _ in range(HELD):
+                self._sending.send("quick", countdown=_VISIBILITY_TIMEOUT)
+            deadline.wait_until(
+                lambda: self._client.zcard(_INDEX) == HELD, _SECONDS, "they are held"
+            )
+        for key, delivered in self._client.zrange(_INDEX, 0, -1, withscores=True):
+            if delivered > time.time() - _LATE:
+                self._client.zincrby(_INDEX, -_LATE, key)
         self._held = self._unacked()
 
     def _unacked(self) -> dict[bytes, bytes]:

@@ -82,7 +82,7 @@ class Scene(abc.ABC):
 
     @abc.abstractmethod
     def damage(self) -> list[str]:
-        """Say what of that is not as it was."""
+        """Say what of that is not as it was before a fault that did not touch the broker."""
 
     def watch(
         self,

@@ -24,7 +24,7 @@ BACK_WITHIN = 60.0  # seconds from then on
 HEARD_BEFORE = 15.0  # seconds; the gap runs from when something was heard for the last time
 _OPTIONS = {"master_name": redis_sentinel.RedisSentinel.master_name}
 
-_LEGACY = ("&/{db}.celeryev/*", "&/{db}.celeryev")
+_LEGACY = ("&/{db}.celeryev/*", "&/{db}.celeryev", "(&/{db}.celery.pidbox +publish)")
 
 
 @pytest.fixture

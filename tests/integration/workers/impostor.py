@@ -52,6 +52,12 @@ def honest(request: Mapping[str, Any], hostname: str) -> Reply:
     return Reply(body.encode(), {"ticket": request["ticket"], "clock": 1})
 
 
+def reply_lists(client: redis.Redis, reply_to: Mapping[str, str]) -> list[bytes]:
+    """Return the lists in Redis to which an exchange leads, as kombu finds them."""
+    bound = client.smembers(f"_kombu.binding.{reply_to['exchange']}")
+    return [one.rpartition(b"\x06\x16")[2] for one in bound]
+
+
 class Impostor:
     """A thread that is told of all requests as a worker is; ``answer`` says what to reply.
 
@@ -102,6 +108,8 @@ class Impostor:
                     self.answered += 1
 
             with kombu.Consumer(channel, [queue], callbacks=[asked], no_ack=True):
+                if self._redis is None:  # Redis is subscribed to by the first look
+                    self._listening.set()
                 while not self._stopping.is_set():
                     try:
                         connection.drain_events(timeout=_PULSE)
@@ -113,13 +121,16 @@ class Impostor:
     ) -> None:
         if self._redis is not None and replies:
             # As many hosts would, at once: one at a time we would be what the test measures.
-            key = f"{reply_to['routing_key']}.{reply_to['exchange']}"
-            self._redis.lpush(key, *[_envelope(reply, reply_to) for reply in replies])
+            for key in reply_lists(self._redis, reply_to):
+                self._redis.lpush(key, *[_envelope(reply, reply_to) for reply in replies])
             return
+        # As Celery's mailbox does, whoever made it.
+        exchange = kombu.Exchange(reply_to["exchange"], type="direct", durable=False)
         for reply in replies:
             producer.publish(
                 reply.body,
-                exchange=reply_to["exchange"],
+                exchange=exchange,
+                declare=[exchange],
                 routing_key=reply_to["routing_key"],
                 headers=dict(reply.headers),
                 content_type=reply.content_type,

@@ -123,8 +123,8 @@ def test_hostile_lists_in_redis_harm_nothing(
     with redis_server.client() as redis:
 
         def answer(request: Mapping[str, Any]) -> list[impostor.Reply]:
-            reply_to = request["reply_to"]
-            redis.lpush(f"{reply_to['routing_key']}.{reply_to['exchange']}", *elements)
+            for key in impostor.reply_lists(redis, request["reply_to"]):
+                redis.lpush(key, *elements)
             return [impostor.honest(request, "w1@fleet")]
 
         start_impostor(redis_server.url, answer)

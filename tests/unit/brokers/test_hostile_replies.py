@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import control, replies
+from celery_sentinel.brokers import control, control_line, replies
 from celery_sentinel.config import schema
 
 JSON = "application/json"
@@ -59,8 +58,7 @@ def test_the_answers_of_one_round_have_room_together(monkeypatch: pytest.MonkeyP
     asking._tickets, asking._room = {"t": "stats"}, control.ROOM  # noqa: SLF001 -- as a round does
     for _ in range(5):
         body = json.dumps({"w1@h": {"pid": 1}})
-        message = SimpleNamespace(headers={"ticket": "t"}, content_type=JSON, body=body)
-        asking._on_message(message)  # noqa: SLF001
+        asking._take(control_line.Message("t", JSON, body))  # noqa: SLF001
     assert len(asking._answers) == 50 // len(body)  # noqa: SLF001
     assert asking.unreadable == 5 - len(asking._answers)  # noqa: SLF001
 

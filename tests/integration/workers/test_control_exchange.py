@@ -1,0 +1,39 @@
+"""An application with a control_exchange of its own is asked there, and its name is all it takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from celery_sentinel.brokers import control
+from celery_sentinel.config import schema
+from tests.integration.workers import conftest
+
+if TYPE_CHECKING:
+    import contextlib
+
+    from tests import conftest as fixtures
+    from tests.servers import server
+
+_EXCHANGE = "shop-control"
+
+
+def test_workers_of_another_exchange_answer(
+    broker: server.Broker, start_worker: fixtures.StartWorker, closing: contextlib.ExitStack
+) -> None:
+    """Who is asked at the default exchange is not there, and hears nothing."""
+    worker = start_worker(
+        broker.url, config={"control_exchange": _EXCHANGE}, extra_args=("--without-mingle",)
+    )
+    asked = {
+        name: control.Control(
+            schema.Config(broker=schema.Broker(url=broker.url, control_exchange=name))
+        )
+        for name in (_EXCHANGE, "celery")
+    }
+    for asking in asked.values():
+        closing.callback(asking.close)
+
+    (found,) = conftest.answered(asked[_EXCHANGE], [worker.hostname])
+    assert (found.pool, found.concurrency) == ("prefork", 2)
+    assert asked["celery"].ask(expected=[worker.hostname], timeout=1) == []
+    assert asked["celery"].listened == (broker.name == "redis")
