@@ -1,4 +1,4 @@
-"""An application with a control_exchange of its own is asked there, and its name is all it takes."""
+"""An application with a control_exchange of its own is asked there, and nowhere else."""
 
 from __future__ import annotations
 
