@@ -48,10 +48,7 @@ class AmqpQueues:
     def read(self, names: Sequence[str]) -> readings.BrokerReading:
         """Return depth and consumers of the queues, and the sum of the delayed ones."""
         try:
-            self._connect()
-            begun = time.perf_counter()
-            self._channel = self._connection.channel()
-            round_trip = time.perf_counter() - begun
+            round_trip = self._begin()
             found = {name: self._read_one(name) for name in names}
             delayed = self._delayed()
             self._channel.close()
@@ -69,6 +66,26 @@ class AmqpQueues:
             trouble=self._management.trouble if self._management else None,
             condition=self._condition.look(self._connection.server_properties or {}),
         )
+
+    def _begin(self) -> float:
+        """Open a channel and return the seconds it took.
+
+        A connection that was closed while it was idle is opened again at once.
+        """
+        idle = self._connection is not None
+        try:
+            return self._open_channel()
+        except _FAILURES as error:
+            if not idle or isinstance(error, TimeoutError):
+                raise
+            self.close()
+            return self._open_channel()
+
+    def _open_channel(self) -> float:
+        self._connect()
+        begun = time.perf_counter()
+        self._channel = self._connection.channel()
+        return time.perf_counter() - begun
 
     def _read_one(self, name: str) -> readings.QueueReading:
         declared = self._declared(name)

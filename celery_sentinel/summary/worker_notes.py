@@ -50,7 +50,9 @@ def _of_answers(worker: Worker) -> Iterator[str]:
     if worker.ignored >= gone.IGNORED:
         yield (
             f"Worker {name} beats and has never answered a question: its remote control seems to "
-            "be off (worker_enable_remote_control = False). Its pool, slots and queues are unknown."
+            "be off (worker_enable_remote_control = False), or its application has a "
+            "control_exchange of its own, to be set as broker.control_exchange. Its pool, slots "
+            "and queues are unknown."
         )
     if worker.wedged == verdict.NOT_CONSUMING:
         yield (

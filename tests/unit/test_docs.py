@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from celery_sentinel import catalogue, reloading
-from celery_sentinel.brokers import replies
+from celery_sentinel.brokers import mailboxes, replies
 from celery_sentinel.cli import commands
 from celery_sentinel.config import loading, schema
 from celery_sentinel.demo import broker
@@ -264,6 +264,7 @@ def test_the_control_commands_are_those_of_the_code() -> None:
     text = (ROOT / "SECURITY.md").read_text()
     listed = text.partition("no control commands but these")[2].partition("\n- ")[0]
     told = re.findall(r'control\.tell\("(\w+)"', inspect.getsource(poller_workers))
+    told += re.findall(r'"method": "(\w+)"', inspect.getsource(mailboxes))
     assert set(re.findall(r"`([a-z_]+)`", listed)) == {*told, *replies.QUESTIONS}
 
 
