@@ -75,6 +75,7 @@ def test_settings_are_shown_without_secrets() -> None:
             "tls": None,
             "management_url": "http://u:***@host:15672",
             "durable_events": True,
+            "control_exchange": "celery",
         },
         "ttl": "5m",
     }
