@@ -82,10 +82,7 @@ class RedisQueues:
     def read(self, names: Sequence[str]) -> readings.BrokerReading:
         """Return depths and tails of the queues, the unacked index and the ping time."""
         try:
-            client = self._connected()
-            begun = time.perf_counter()
-            redis_client.ping(client)
-            round_trip = time.perf_counter() - begun
+            client, round_trip = self._answering()
             condition = self._condition.look(client)
             answers = self._ask(client, names)
         except (redis.RedisError, OSError) as error:
@@ -174,7 +171,7 @@ class RedisQueues:
     def elsewhere(self) -> Sequence[str]:
         """Return where Celery is, other than where we look."""
         try:
-            return self._elsewhere.look(self._connected())
+            return self._elsewhere.look(self._answering()[0])
         except (redis.RedisError, OSError) as error:
             self.close()
             raise errors.BrokerError(str(error)) from error
@@ -182,7 +179,7 @@ class RedisQueues:
     def discover(self) -> Iterable[tuple[str, str]]:
         """Return the queues of kombu's binding sets; each call looks at the next keys."""
         try:
-            client = self._connected()
+            client, _ = self._answering()
             found: set[str] = set()
             for _ in range(SCANS_A_LOOK):
                 self._cursor, keys = client.scan(
@@ -212,6 +209,22 @@ class RedisQueues:
                 raise
             return  # somebody else's key of that name, no set
 
+    def _answering(self) -> tuple[redis.Redis, float]:
+        """Return a client that answers, and the seconds that takes.
+
+        A connection that was cut while idle is opened again, once.
+        """
+        was_open = self._client is not None
+        client = self._connected()
+        try:
+            return client, _round_trip(client)
+        except redis.ConnectionError:
+            if not was_open:
+                raise
+        self.close()
+        client = self._connected()
+        return client, _round_trip(client)
+
     def _connected(self) -> redis.Redis:
         if self._client is None:
             self._client = redis_client.connect(self._nodes)
@@ -225,6 +238,12 @@ class RedisQueues:
         if client is not None:
             client.close()
             client.connection_pool.disconnect()
+
+
+def _round_trip(client: redis.Redis) -> float:
+    begun = time.perf_counter()
+    redis_client.ping(client)
+    return time.perf_counter() - begun
 
 
 def _steps(options: Mapping[str, Any]) -> tuple[int, ...]:

@@ -17,7 +17,10 @@ _DEFAULTS = {  # port and path that kombu takes where the URL has none
     "amqp": ("5672", "/"),
     "pyamqp": ("5672", "/"),
     "amqps": ("5671", "/"),
+    "librabbitmq": ("5672", "/"),
+    "sentinel": ("26379", "0"),
 }
+_SAME = {"pyamqp": "amqp", "librabbitmq": "amqp"}  # other drivers of one protocol
 _PORT = re.compile(r":[0-9]+\Z")
 
 
@@ -29,6 +32,16 @@ def of(config: schema.Config) -> str:
     places = ";".join(map(_place, _BETWEEN_URLS.split(config.broker.url)))
     prefix = config.broker.transport_options.get("global_keyprefix", "")
     return f"{places} {config.events.exchange}" + (f" {prefix}" if prefix else "")
+
+
+def same(one: str, other: str) -> bool:
+    """Tell whether two states are of one broker; files of before wrote some URLs as given."""
+    return _canonical(one) == _canonical(other)
+
+
+def _canonical(told: str) -> str:
+    places, space, rest = told.partition(" ")
+    return ";".join(map(_place, _BETWEEN_URLS.split(places))) + space + rest
 
 
 def _place(url: str) -> str:
@@ -43,4 +56,4 @@ def _place(url: str) -> str:
     host = (host or "localhost").lower()
     if not _PORT.search(host):
         host = f"{host}:{port}"
-    return f"{scheme}://{host}/{given.rstrip('/') or path}"
+    return f"{_SAME.get(scheme, scheme)}://{host}/{given.rstrip('/') or path}"

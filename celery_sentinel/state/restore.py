@@ -10,7 +10,7 @@ import msgspec
 from celery_sentinel.fleet import copies, idle_series, labels, ledger, records, replacements
 from celery_sentinel.fleet.series import CLOSED, STARTED
 from celery_sentinel.fleet.worker import State
-from celery_sentinel.state import document, rows, store
+from celery_sentinel.state import document, identity, rows, store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ class Restoration:
         """
         try:
             head = _HEAD.decode(next(frames, b""))
-            if head.broker != broker:
+            if not identity.same(head.broker, broker):
                 raise store.StateError(f"belongs to {head.broker}, this is {broker}")
             self.away = max(0.0, self._wall - head.wall)
             self._taken_at = head.now

@@ -85,6 +85,29 @@ def test_who_asks_does_not_matter_but_where(url: str, same: bool) -> None:
     assert "other:" not in asked
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "same"),
+    [
+        ("sentinel://h/0", "sentinel://H:26379", True),
+        ("sentinel://h", "sentinel://h:26379/0", True),
+        ("sentinel://a;sentinel://b/0", "sentinel://a:26379/0;sentinel://b:26379/0", True),
+        ("sentinel://h/1", "sentinel://h:26379/0", False),
+        ("sentinel://h:6379/0", "sentinel://h/0", False),
+        ("librabbitmq://h:5672//", "amqp://h", True),
+        ("pyamqp://h:5672//", "amqp://h", True),
+        ("librabbitmq://h/shop", "amqp://h/other", False),
+        ("amqps://h:5671//", "amqp://h", False),
+    ],
+)
+def test_a_file_of_before_is_known_however_its_url_was_written(
+    before: str, now: str, same: bool
+) -> None:
+    """Files of before hold Sentinel's URLs as given, and other names of one protocol."""
+    asked = identity.of(schema.Config(broker=schema.Broker(url=now)))
+    assert identity.same(f"{before} celeryev", asked) is same
+    assert not identity.same(f"{before} theirs", asked)
+
+
 def test_two_fleets_on_one_database_are_two() -> None:
     """Another exchange of events, or another key prefix, is another fleet."""
     one = schema.Config(events=schema.Events(exchange="theirs"))
