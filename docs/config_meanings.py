@@ -30,11 +30,20 @@ MEANINGS: Mapping[str, str] = {
     "broker.tls.verify_hostname": "Whether the certificate must be for the host in the URL.",
     "broker.management_url": "RabbitMQ's management API, such as `http://localhost:15672`. With it "
     "unacknowledged messages are known, and queues nobody named. Without a user in it the "
-    "broker's own is taken; `https` certificates are verified, with `broker.tls.ca_file` if "
-    "given.",
+    "broker's own is taken; `https` certificates are verified, by `broker.management_tls` or "
+    "`broker.tls` if given. A `/api` at its end does no harm.",
     "broker.durable_events": "On RabbitMQ: keep the events in a named, durable queue while the "
     "daemon is away, so that a restart loses none. [What it costs](durable-events.md) the broker. "
     "With any other broker it does nothing, and `check-config` says so.",
+    "broker.login_method": "How to log in at RabbitMQ, as Celery's `broker_login_method`: `PLAIN` "
+    "(the default), `AMQPLAIN`, or `EXTERNAL`, where our certificate in `broker.tls` is the user.",
+    "broker.management_tls": "TLS for an `https` management API, which is a connection of its own. "
+    "Without this section `broker.tls` holds for it too.",
+    "broker.management_tls.ca_file": "As in `broker.tls`.",
+    "broker.management_tls.cert_file": "As in `broker.tls`.",
+    "broker.management_tls.key_file": "As in `broker.tls`.",
+    "broker.management_tls.verify_hostname": "Whether the certificate must be for the host in "
+    "`broker.management_url`.",
     "broker.control_exchange": "The application's `control_exchange`, by which workers are asked.",
     "result_backend": "Where Celery keeps results; it is only watched for being there.",
     "result_backend.url": "The application's `result_backend`: `redis`, `rediss`, `redis+socket`, "

@@ -128,7 +128,8 @@ class AmqpQueues:
     def elsewhere(self) -> Sequence[str]:
         """Return where Celery is, other than where we look."""
         try:
-            self._connect()
+            self._begin()
+            self._channel.close()
             here = self._addresses[0]["virtual_host"]
             return amqp_elsewhere.look(self._config, here, self._management, self._connection)
         except _FAILURES as error:

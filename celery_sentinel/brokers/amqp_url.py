@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.utils import url as kombu_url
 
+from celery_sentinel.config import urls
+
 if TYPE_CHECKING:
     from celery_sentinel.config import schema
 
@@ -16,12 +18,12 @@ LONGEST_NAME = 255  # bytes of an AMQP short string
 
 def addresses(broker: schema.Broker) -> list[dict[str, Any]]:
     """Return py-amqp's arguments for each URL of ``broker.url``, which ``;`` separates."""
-    urls = (url.strip() for url in broker.url.split(";"))
-    return [_arguments(url, broker.tls) for url in urls if url]
+    parts = (url.strip() for url in urls.plain(broker.url).split(";"))
+    return [_arguments(url, broker) for url in parts if url]
 
 
-def _arguments(url: str, tls: schema.Tls | None) -> dict[str, Any]:
-    parts = kombu_url.parse_url(url)
+def _arguments(url: str, broker: schema.Broker) -> dict[str, Any]:
+    parts, tls = kombu_url.parse_url(url), broker.tls
     scheme = parts["transport"]
     port = parts["port"] or DEFAULT_PORTS.get(scheme, DEFAULT_PORTS["amqp"])
     return {
@@ -29,7 +31,7 @@ def _arguments(url: str, tls: schema.Tls | None) -> dict[str, Any]:
         "userid": parts["userid"] or "guest",
         "password": parts["password"] or "guest",
         "virtual_host": parts["virtual_host"] or "/",
-        "login_method": parts.get("login_method", "PLAIN"),
+        "login_method": broker.login_method or "PLAIN",
         "ssl": _ssl(parts, tls) if scheme == "amqps" or tls is not None else False,
     }
 

@@ -73,6 +73,15 @@ def why_no_events(broker: schema.Broker) -> str | None:
             f"({error}); install it beside celery-sentinel, or use redis, rediss, sentinel, amqp "
             "or amqps"
         ) from error
+    except errors.ConfigError:
+        raise
+    except Exception as error:
+        raise errors.ConfigError(
+            f"broker.url: kombu's transport {transport!r} cannot be loaded here "
+            f"({type(error).__name__}: {error}): its driver is not installed, or kombu's transport "
+            "is broken; install the driver beside celery-sentinel, or use redis, rediss, sentinel, "
+            "amqp or amqps"
+        ) from error
 
 
 def queue_reader_of(config: schema.Config) -> queue_reader.QueueReader:

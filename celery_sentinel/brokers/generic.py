@@ -27,6 +27,9 @@ def why_no_events(broker: schema.Broker) -> str | None:
     would learn of our queue; over SQL Celery's event dispatcher turns itself off.
     """
     transport = kombu.Connection(broker.url, transport_options=broker.transport_options).transport
+    for failure in (*transport.connection_errors, *transport.channel_errors):
+        if not (isinstance(failure, type) and issubclass(failure, BaseException)):
+            raise TypeError(f"{failure!r} stands where it names its errors")
     if "fanout" in transport.implements.exchange_type and transport.driver_type != "sql":
         return None
     return (

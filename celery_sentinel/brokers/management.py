@@ -26,7 +26,10 @@ AGAIN = 15.0  # seconds until we ask again where we failed: each attempt may hol
 # Queues of one client each: for the results of rpc://, and those that RabbitMQ named.
 _PRIVATE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|amq\..*", re.DOTALL)
 _ADVICE = {
-    401: "user and password are refused",
+    401: (
+        "user and password are refused, or the user lacks a tag: "
+        "rabbitmqctl set_user_tags USER management"
+    ),
     403: "the user needs a tag such as monitoring, and rights in this virtual host",
     404: "no such virtual host, or no management API at this address",
 }
@@ -68,7 +71,7 @@ class ManagementApi:
         user = httpx.URL(url).username or first["userid"]
         password = httpx.URL(url).password or first["password"]
         base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-        self._base = f"{base.rstrip('/')}/api"
+        self._base = f"{base.rstrip('/').removesuffix('/api')}/api"
         self._path = f"/queues/{quote(first['virtual_host'], safe='')}"
         self._event_prefix = event_prefix
         self._page_size = page_size
@@ -76,7 +79,7 @@ class ManagementApi:
         self._client = httpx.Client(
             auth=(user, password),
             timeout=queue_reader.TIMEOUT,
-            verify=_trust(parts.scheme, broker.tls),
+            verify=_trust(parts.scheme, broker.management_tls or broker.tls),
             trust_env=False,
             follow_redirects=False,
             headers={"Accept-Encoding": "identity"},
@@ -168,10 +171,15 @@ def _refused(status: int) -> str:
 
 
 def _trust(scheme: str, tls: schema.Tls | None) -> ssl.SSLContext:
-    """Return whom to trust: the authority of ``broker.tls``, or those of the system.
+    """Return whom to trust, the authority of ``tls`` or those of the system, and what to present.
 
     Over http it is nobody: to read the system's costs 20 ms and a megabyte, and serves for nothing.
     """
     if scheme == "http":
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return ssl.create_default_context(cafile=tls.ca_file if tls else None)
+    context = ssl.create_default_context(cafile=tls.ca_file if tls else None)
+    if tls is not None:
+        context.check_hostname = tls.verify_hostname
+        if tls.cert_file is not None:
+            context.load_cert_chain(tls.cert_file, tls.key_file)
+    return context

@@ -10,6 +10,7 @@ import redis
 from kombu.utils import url as kombu_url
 
 from celery_sentinel import errors
+from celery_sentinel.config import urls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ def addresses(broker: schema.Broker) -> list[Address]:
     Raises ``errors.ConfigError`` for a URL that cannot be used; its text shows nothing of it.
     """
     found: list[Address] = []
-    for url in filter(None, map(str.strip, broker.url.split(";"))):
+    for url in filter(None, map(str.strip, urls.plain(broker.url).split(";"))):
         found.append(_address(url, broker, found))
     if broker.url.startswith(_SENTINEL):
         _share_credentials(found)
@@ -137,7 +138,8 @@ def _parsed(parse: Callable[[str], Any], url: str) -> Any:
         return parse(url)
     except KeyError:
         raise errors.ConfigError(
-            "broker.url: ssl_cert_reqs is none of CERT_REQUIRED, CERT_OPTIONAL, CERT_NONE"
+            "broker.url: ssl_cert_reqs is none of required, optional, none (or CERT_REQUIRED, "
+            "CERT_OPTIONAL, CERT_NONE)"
         ) from None
     except (TypeError, ValueError):
         raise errors.ConfigError(_UNREADABLE) from None

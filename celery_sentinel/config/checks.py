@@ -54,7 +54,26 @@ def _check_broker(broker: schema.Broker, locate: Locate) -> None:
     _check_master(broker.url, broker.transport_options, path, locate)
     _check_visibility_timeout(broker, locate)
     if broker.tls is not None:
-        _check_tls(broker.tls, locate)
+        _check_tls(broker.tls, ("broker", "tls"), locate)
+    if broker.management_tls is not None:
+        _check_tls(broker.management_tls, ("broker", "management_tls"), locate)
+    for file in urls.files_of(broker.url):
+        _check_readable(file, path, locate)
+    _check_login(broker, locate)
+
+
+def _check_login(broker: schema.Broker, locate: Locate) -> None:
+    path = ("broker", "login_method")
+    if broker.login_method is None:
+        return
+    if not urls.is_amqp(broker.url):
+        allowed = "none, unless broker.url is amqp or amqps: only RabbitMQ has several"
+        raise faults.found(locate(path), path, broker.login_method, allowed)
+    if broker.login_method == "EXTERNAL" and not urls.presents_certificate(broker.url):
+        tls = broker.tls
+        if tls is None or tls.cert_file is None:
+            allowed = "EXTERNAL with broker.tls.cert_file and key_file: the certificate is the user"
+            raise faults.found(locate(path), path, "EXTERNAL without a certificate", allowed)
 
 
 def _check_url(checked: Callable[[str], None], url: str, path: faults.Path, locate: Locate) -> None:
@@ -106,15 +125,15 @@ def _check_result_backend(config: schema.Config, locate: Locate) -> None:
         _check_master(url, options, path, locate)
 
 
-def _check_tls(tls: schema.Tls, locate: Locate) -> None:
+def _check_tls(tls: schema.Tls, section: faults.Path, locate: Locate) -> None:
     if (tls.cert_file is None) != (tls.key_file is None):
         given, missing = ("cert_file", "key_file") if tls.cert_file else ("key_file", "cert_file")
-        path = ("broker", "tls", given)
+        path = (*section, given)
         raise faults.found(locate(path), path, f"no {missing} beside it", "both or neither")
     for name in ("ca_file", "cert_file", "key_file"):
         file = getattr(tls, name)
         if file is not None:
-            _check_readable(file, ("broker", "tls", name), locate)
+            _check_readable(file, (*section, name), locate)
 
 
 def _check_readable(file: str, path: faults.Path, locate: Locate) -> None:

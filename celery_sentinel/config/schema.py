@@ -26,6 +26,9 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
+LoginMethod = Literal["PLAIN", "AMQPLAIN", "EXTERNAL"]
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every section: immutable, and an unknown key is an error."""
 
@@ -45,7 +48,9 @@ class Broker(Section, frozen=True, kw_only=True):
     ``management_url`` is RabbitMQ's management API, such as http://localhost:15672: with it
     unacked messages are known, and queues nobody named. With ``durable_events`` RabbitMQ keeps
     the events in a named queue while the daemon is away. ``control_exchange`` is Celery's setting
-    of that name, over which workers are asked.
+    of that name, over which workers are asked. ``login_method`` is how we log in at RabbitMQ, as in
+    Celery's ``broker_login_method``; ``management_tls`` is for its management API alone, which
+    without it is given ``tls``.
     """
 
     url: str = "redis://localhost:6379/0"
@@ -54,6 +59,8 @@ class Broker(Section, frozen=True, kw_only=True):
     management_url: Text | None = None
     durable_events: bool = False
     control_exchange: Text = "celery"
+    login_method: LoginMethod | None = None
+    management_tls: Tls | None = None
 
 
 class ResultBackend(Section, frozen=True, kw_only=True):

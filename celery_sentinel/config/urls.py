@@ -15,6 +15,10 @@ VISIBILITY_TIMEOUT = "visibility_timeout"
 RESULTS_OVER_BROKER = "rpc"
 RESULTS_IN_DATABASE = "db+"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_CERT_REQS = re.compile(
+    r"([?&]ssl_cert_reqs=)((?:cert_)?(?:none|optional|required))(?=[&;]|$)", re.IGNORECASE
+)
+_FILES = {"ca_certs", "certfile", "keyfile"}
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 _OFTEN = (
     "redis, rediss, redis+socket, sentinel, amqp, amqps, memory, filesystem, "
@@ -62,6 +66,32 @@ def check(url: str) -> None:
         raise ValueError(
             f"mixes {' and '.join(sorted(families))}; brokers for failover must be of one kind",
         )
+
+
+def plain(url: str) -> str:
+    """Return ``url`` with each ssl_cert_reqs as kombu knows it; people write None, cert_none."""
+    return _CERT_REQS.sub(lambda found: found[1] + found[2].lower().removeprefix("cert_"), url)
+
+
+def files_of(url: str) -> list[str]:
+    """Return the files with certificates and keys that a broker URL names."""
+    return [value for options in _options(url) for name, value in options.items() if name in _FILES]
+
+
+def presents_certificate(url: str) -> bool:
+    """Return whether every broker of ``url`` is named a certificate of ours in the URL itself."""
+    return all("certfile" in options for options in _options(url))
+
+
+def _options(url: str) -> list[dict[str, str]]:
+    """Return the options behind the question mark of each broker, without their ``ssl_``."""
+    return [
+        {
+            name.removeprefix("ssl_"): value
+            for name, value in urllib.parse.parse_qsl(part.partition("?")[2])
+        }
+        for part in url.split(";")
+    ]
 
 
 def check_result_backend(url: str, broker_url: str) -> None:

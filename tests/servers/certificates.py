@@ -22,11 +22,15 @@ class Certificates:
         self.cert_file, self.key_file = self.issue("")
 
     def issue(
-        self, prefix: str, *names: str, expires: dt.datetime | None = None
+        self,
+        prefix: str,
+        *names: str,
+        expires: dt.datetime | None = None,
+        common_name: str | None = None,
     ) -> tuple[Path, Path]:
         """Write PREFIXcert.pem and PREFIXkey.pem, by default for loopback; return both."""
         issued = self._authority.issue_cert(
-            *(names or ("127.0.0.1", "localhost")), not_after=expires
+            *(names or ("127.0.0.1", "localhost")), not_after=expires, common_name=common_name
         )
         cert_file = self._directory / f"{prefix}cert.pem"
         key_file = self._directory / f"{prefix}key.pem"

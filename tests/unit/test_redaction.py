@@ -76,6 +76,8 @@ def test_settings_are_shown_without_secrets() -> None:
             "management_url": "http://u:***@host:15672",
             "durable_events": True,
             "control_exchange": "celery",
+            "login_method": None,
+            "management_tls": None,
         },
         "ttl": "5m",
     }

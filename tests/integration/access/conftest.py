@@ -30,8 +30,11 @@ def strict_node(
             f"listeners.ssl.2 = 127.0.0.2:{elsewhere}",
             "ssl_options.verify = verify_peer",
             "ssl_options.fail_if_no_peer_cert = true",
+            "auth_mechanisms.1 = EXTERNAL",
+            "auth_mechanisms.2 = PLAIN",
+            "ssl_cert_login_from = common_name",
         ],
-        plugins=[rabbitmq.MANAGEMENT],
+        plugins=[rabbitmq.MANAGEMENT, "rabbitmq_auth_mechanism_ssl"],
         name="strict",
     )
     with node:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import amqp
 import pytest
 
-from celery_sentinel.brokers import management
+from celery_sentinel.brokers import amqp_url, management
 from celery_sentinel.config import schema
 from tests.integration.queues import look
 from tests.servers import ports
@@ -101,6 +101,60 @@ def test_it_works_over_tls(
     url = managed_server.management_tls_url.replace("//", "//guest:guest@")
 
     assert listed(url, broker) == ["shop"]
+
+
+def test_its_tls_is_its_own(
+    managed_server: rabbitmq.RabbitServer, tls: certificates.Certificates
+) -> None:
+    """A private authority for https turns on no TLS for the broker; /api at the end is accepted."""
+    connect(managed_server).channel().queue_declare("shop", auto_delete=False)
+    broker = schema.Broker(
+        url=managed_server.url, management_tls=schema.Tls(ca_file=str(tls.ca_file))
+    )
+
+    for end in ("", "/", "/api", "/api/"):
+        assert listed(managed_server.management_tls_url + end, broker) == ["shop"]
+
+
+def test_a_user_without_a_tag_is_told_what_lacks(managed_server: rabbitmq.RabbitServer) -> None:
+    """RabbitMQ answers as it does to a wrong password."""
+    managed_server.ctl("add_user", "untagged", "sesame")
+    try:
+        url = managed_server.management_url.replace("//", "//untagged:sesame@")
+        api = management.ManagementApi(
+            url, schema.Broker(url=managed_server.url), event_prefix="celeryev"
+        )
+        api.refresh()
+        assert api.trouble is not None
+        assert "set_user_tags" in api.trouble
+    finally:
+        managed_server.ctl("delete_user", "untagged")
+
+
+def test_a_virtual_host_with_a_slash(managed_server: rabbitmq.RabbitServer) -> None:
+    """Its queues are listed, and what is unacknowledged in them is known."""
+    managed_server.ctl("add_vhost", "a/b")
+    try:
+        managed_server.ctl("set_permissions", "-p", "a/b", "guest", ".*", ".*", ".*")
+        url = managed_server.url_for("a/b")
+        arguments = amqp_url.addresses(schema.Broker(url=url))[0]
+        with amqp.Connection(**arguments) as connection:
+            channel = connection.channel()
+            channel.queue_declare("shop", auto_delete=False)
+            channel.basic_publish(amqp.Message("x"), "", "shop")
+            channel.basic_get("shop", no_ack=False)
+
+            def unacked() -> dict[str, int]:
+                api = management.ManagementApi(
+                    managed_server.management_url, schema.Broker(url=url), event_prefix="celeryev"
+                )
+                api.refresh()
+                assert api.trouble is None
+                return api.unacked
+
+            look.eventually(lambda: unacked() == {"shop": 1}, "it is known")
+    finally:
+        managed_server.ctl("delete_vhost", "a/b")
 
 
 @pytest.mark.parametrize(

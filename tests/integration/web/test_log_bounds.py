@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.servers import certificates, redis
 
 TIMES = 100  # for each shape
-ALLOWED = 4000  # bytes of the log for all of them together
+ALLOWED = 20_000  # bytes of the log for all of them together: a few lines a minute; it was 2 MB/s
 CHUNKED = b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 SHAPES = {
     "broken chunk behind HEAD": b"HEAD / HTTP/1.1\r\n" + CHUNKED + b"ZZ\r\n",

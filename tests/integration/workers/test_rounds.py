@@ -102,7 +102,6 @@ def test_a_thousand_workers_answer_in_one_round(
     print(  # noqa: T201 -- a figure for the release notes
         f"{MANY} workers on {broker.name}: {took:.2f} s, of these {worked:.2f} s of our own work"
     )
-    assert worked < 2
     assert len(found) == MANY
     assert {(one.concurrency, one.queues, one.reserved, one.scheduled) for one in found} == {
         (2, ("celery",), 2, 0)
