@@ -1,6 +1,8 @@
 """Every metric the daemon exposes, declared once: the exposition, docs and rules read it here."""
 
 # ruff: noqa: F403 -- the catalogue is its parts, one noun a file; their names are told apart by use
+from typing import get_args
+
 from celery_sentinel.catalogue import broker, objectives, queues, sentinel, tasks, workers
 from celery_sentinel.catalogue.broker import *
 from celery_sentinel.catalogue.metric import Group, Metric, Type
@@ -10,11 +12,11 @@ from celery_sentinel.catalogue.sentinel import *
 from celery_sentinel.catalogue.tasks import *
 from celery_sentinel.catalogue.workers import *
 
+_PARTS = (tasks, workers, queues, broker, objectives, sentinel)
+_FOUND = [value for part in _PARTS for value in vars(part).values() if isinstance(value, Metric)]
+# A part may hold metrics of another group, next to what they are about.
 METRICS: tuple[Metric, ...] = tuple(
-    value
-    for part in (tasks, workers, queues, broker, objectives, sentinel)
-    for value in vars(part).values()
-    if isinstance(value, Metric)
+    sorted(_FOUND, key=lambda metric: get_args(Group).index(metric.group))
 )
 
 __all__ = ["METRICS", "Group", "Metric", "Type"]

@@ -153,6 +153,9 @@ def test_check_config_shows_no_secret(tmp_path: pathlib.Path) -> None:
         "tls": None,
         "management_url": None,
         "durable_events": False,
+        "control_exchange": "celery",
+        "login_method": None,
+        "management_tls": None,
     }
     assert "hunter" not in done.stdout + done.stderr
 

@@ -29,7 +29,9 @@ def test_failures_with_long_messages(
     sentinel = watch(broker.url)
     start_worker(broker.url, config={"event_serializer": serializer})
     sending = make_producer(broker.url)
-    for kind, size in (("undecodable", 1_100_000), ("value", 3_000_000), ("key", 9_000_000)):
+    # What is longer than is kept whole can be read from its ends in JSON only.
+    longest = 9_000_000 if serializer == "json" else 6_000_000
+    for kind, size in (("undecodable", 1_100_000), ("value", 3_000_000), ("key", longest)):
         sending.send("failing_long", kind, size)
         sending.send("quick")
 
