@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import threading
 import uuid
@@ -91,6 +92,11 @@ class Impostor:
             self._redis.close()
 
     def _run(self) -> None:
+        # A test may kill the broker while there is still something to answer.
+        with contextlib.suppress(OSError, *self._connection.connection_errors):
+            self._listen()
+
+    def _listen(self) -> None:
         exchange = kombu.Exchange(
             "celery.pidbox", type="fanout", durable=False, delivery_mode="transient"
         )
