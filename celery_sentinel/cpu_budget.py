@@ -1,4 +1,4 @@
-"""Bounds the share of a processor that goes into what strangers have broken."""
+"""Bounds the share of the receiver's time that goes into what strangers have broken."""
 
 from __future__ import annotations
 
@@ -8,35 +8,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHARE = 0.3  # of one processor, in the long run
-BURST = 1.0  # seconds of it at once
+SHARE = 0.3  # of the receiver's time, in the long run
+BURST = 1.0  # seconds of it at once; also the deepest debt
 
 
 class CpuBudget:
-    """Seconds of processor time that may be spent, filling up as time passes.
+    """Seconds that may be spent, filling up as time passes.
 
-    ``clock`` is monotonic, ``spent`` the processor time of this thread, both in seconds.
+    ``clock`` is monotonic, in seconds, and none of the processor's: where others have most of that,
+    a budget of its time never ends, and workers are silent to us for as long as the work takes.
     """
 
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        spent: Callable[[], float] = time.thread_time,
-    ) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._spent = spent
         self._left = BURST
-        self._filled_at = clock()
-        self._began = 0.0
+        self._began = clock()
 
     def begin(self) -> bool:
         """Begin something costly; return False where there is nothing left for it."""
         now = self._clock()
-        self._left = min(BURST, self._left + (now - self._filled_at) * SHARE)
-        self._filled_at = now
-        self._began = self._spent()
+        self._left = min(BURST, self._left + (now - self._began) * SHARE)
+        self._began = now
         return self._left > 0.0
 
     def end(self) -> None:
-        """End what was begun, and pay for it."""
-        self._left -= self._spent() - self._began
+        """End what was begun, and pay for it; a process that was frozen meanwhile pays no more."""
+        self._left = max(-BURST, self._left - (self._clock() - self._began))

@@ -8,7 +8,7 @@ import json
 import msgspec
 import pytest
 
-from celery_sentinel import cpu_budget, damage, shortening, wire
+from celery_sentinel import damage, shortening, wire
 from tests.unit.wire import published
 
 MIB = 1024 * 1024
@@ -107,22 +107,6 @@ def test_a_list_of_too_many_tokens() -> None:
     """A text that is small enough may still be of too many parts to be taken apart."""
     body = b"[" + b"{}" * (damage.MOST_TOKENS // 2 + 1)
     assert published.decoded_body(body).rejected == {"too_costly": 1}
-
-
-def test_strangers_get_a_share_of_the_processor() -> None:
-    """When it is used up broken messages are refused unseen, sound ones never; it fills up."""
-    now, spent = 100.0, itertools.count(0.0, 0.6)  # 0.6 s for each
-    budget = cpu_budget.CpuBudget(lambda: now, lambda: next(spent))
-    decoder, found = wire.Decoder(budget=budget), list[object]()
-    loose = b'{"type": "a", "pid": "x"}'
-    for _ in range(5):
-        decoder.body(loose, found)  # type: ignore[arg-type]
-    assert (len(found), decoder.rejected["too_costly"]) == (2, 3)
-    decoder.body(b'{"type": "b"}', found)  # type: ignore[arg-type]
-    assert len(found) == 3
-    now += 1.0
-    decoder.body(loose, found)  # type: ignore[arg-type]
-    assert len(found) == 4
 
 
 def test_shortened_text_stays_whole() -> None:
