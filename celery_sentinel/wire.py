@@ -42,6 +42,13 @@ class _Envelope(msgspec.Struct, gc=False):
     content_type: Literal["application/json"] = msgspec.field(name="content-type")
 
 
+class _MsgpackEnvelope(msgspec.Struct, gc=False):
+    """The same of an application whose event_serializer is msgpack."""
+
+    body: bytes
+    content_type: Literal["application/x-msgpack"] = msgspec.field(name="content-type")
+
+
 class _Headers(msgspec.Struct):
     compression: Any = None
 
@@ -61,6 +68,7 @@ class _AnyEnvelope(msgspec.Struct):
 
 _Found = events.Event | list[events.Event]
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_msgpack_envelope = msgspec.json.Decoder(_MsgpackEnvelope).decode
 _decode_any_envelope = msgspec.json.Decoder(_AnyEnvelope).decode
 _decode_body = msgspec.json.Decoder(_Found).decode
 _decode_msgpack = msgspec.msgpack.Decoder(_Found).decode
@@ -97,7 +105,9 @@ class Decoder:
         try:
             found = _decode_body(_decode_envelope(data).body)
         except damage.REFUSALS:
-            return self._slowly(self._save_envelope, data, out)
+            return not _take_msgpack_envelope(data, out) and self._slowly(
+                self._save_envelope, data, out
+            )
         if found.__class__ is not list:
             out.append(found)
             return False
@@ -116,6 +126,9 @@ class Decoder:
     ) -> bool:
         """Append to ``out`` the events of one message body (AMQP, or any kombu transport)."""
         if content_type != JSON or len(data) > self.max_message_bytes:
+            sound = content_type == MSGPACK and len(data) <= self.max_message_bytes
+            if sound and _take_msgpack(data, out):
+                return False
             return self._slowly(self._save, data, out, content_type, compression)
         try:
             found = _decode_body(data)
@@ -181,6 +194,28 @@ class Decoder:
         name = name[:_LONGEST_TYPE] or "none"
         if name in self.refused_types or len(self.refused_types) < MOST_TYPES:
             self.refused_types[name] += 1
+
+
+def _take_msgpack_envelope(data: bytes, out: list[events.Event]) -> bool:
+    """Take the events of a Redis message whose body is sound msgpack; return whether it was."""
+    try:
+        body = _decode_msgpack_envelope(data).body
+    except damage.REFUSALS:
+        return False
+    return _take_msgpack(body, out)
+
+
+def _take_msgpack(body: bytes, out: list[events.Event]) -> bool:
+    """Take the events of a body that is sound msgpack; return whether it was."""
+    try:
+        found = _decode_msgpack(body)
+    except damage.REFUSALS:
+        return False
+    several = found if isinstance(found, list) else [found]
+    if not 0 < len(several) <= MAX_BATCH:
+        return False
+    out.extend(several)
+    return True
 
 
 def _events_of(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 import pytest
 
 from celery_sentinel import cpu_budget, events, wire
+from tests.unit.wire import published
 
 LOOSE = b'{"type": "a", "pid": "x"}'
 SOUND = b'{"type": "b"}'
@@ -70,3 +72,15 @@ def test_broken_messages_are_refused_unseen_and_sound_ones_never() -> None:
     assert len(found) - loose == 9
     assert loose + decoder.rejected["too_costly"] == 9
     assert 0 < loose < 9
+
+
+def test_sound_msgpack_needs_none_of_it() -> None:
+    """An application that writes msgpack loses nothing to whoever uses the budget up."""
+    now, found = [100.0], list[events.Event]()
+    decoder = wire.Decoder(budget=cpu_budget.CpuBudget(lambda: now[0]))
+    decoder._budget._left = -1.0  # noqa: SLF001 -- used up
+    body = msgspec.msgpack.encode(published.started(3))
+    assert decoder.body(body, found, content_type=wire.MSGPACK) is False
+    enveloped = published.envelope(body, **{"content-type": wire.MSGPACK})
+    assert decoder.envelope(enveloped, found) is False
+    assert (len(found), decoder.rejected["too_costly"]) == (6, 0)
