@@ -147,7 +147,7 @@ class Decoder:
         return True
 
     def _slowly(self, save: Callable[..., None], *arguments: Any) -> bool:
-        """Save what can be saved, as long as that has not taken too much of the processor."""
+        """Save what can be saved, as long as that has not taken too much of our time."""
         if not self._budget.begin():
             self.rejected["too_costly"] += 1
             return True
