@@ -147,10 +147,12 @@ def _strike(
 
 
 def _await_up(watcher: daemon.Daemon, crew: list[worker.CeleryWorker]) -> None:
+    """Wait until all are up and have said what they are: of another, silence says nothing."""
+    metrics = ("celery_worker_up", "celery_worker_responding")
     deadline.wait_until(
-        lambda: daemon.total(watcher.scrape(), "celery_worker_up") == len(crew),
+        lambda: {daemon.total(watcher.scrape(), one) for one in metrics} == {len(crew)},
         _SECONDS,
-        "all workers are up",
+        "all workers are up and answer",
     )
 
 

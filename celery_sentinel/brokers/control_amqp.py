@@ -55,6 +55,7 @@ class AmqpLine:
                 read_timeout=control_line.TIMEOUT,
                 write_timeout=control_line.TIMEOUT,
                 client_properties={"product": "celery-sentinel"},
+                on_blocked=_blocked,
             )
             try:
                 connection.connect()
@@ -163,3 +164,10 @@ class AmqpLine:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
             connection.collect()
+
+
+def _blocked(_: str) -> None:
+    """Say why no answer will come: RabbitMQ reads nothing more of who publishes amid an alarm."""
+    raise errors.BrokerError(
+        "connection.blocked: an alarm of RabbitMQ (memory or disk) holds up all that is published"
+    )

@@ -18,6 +18,7 @@ LAG_WINDOW = 30.0  # seconds
 GOODBYE_MEMORY = 3600.0  # seconds; longer than any stale event takes, shorter than a day's fleet
 PROOF = 0.4  # of its patience; the broker must have been there for so long of a worker's silence
 RETURN_PATIENCE = 60.0  # seconds; a worker waits up to half a minute between two attempts
+BACK_AFTER = 30.0  # seconds; who has come back may lose its connection once more at first
 RENEWED_PATIENCE = 10.0  # seconds; whoever beats is heard on a new subscription at once
 
 
@@ -67,6 +68,7 @@ class WorkerTable:
         self._on_given_up = on_given_up
         self.overflowed = Worker(labels.OTHER)
         self.resubscribed_at = float("-inf")
+        self._returning: frozenset[str] = frozenset()  # who was known before that
         self._renewed_at = float("-inf")  # a subscription amid a silence that may be ours
         self._lags: deque[tuple[float, float]] = deque()
 
@@ -245,8 +247,11 @@ class WorkerTable:
         """Tell whether a worker that is silent since a gap has had its time to come back."""
         if now - self._renewed_at <= RENEWED_PATIENCE and worker.last_heard < self._renewed_at:
             return False
-        since = now - self.resubscribed_at
-        return worker.last_heard >= self.resubscribed_at or since > RETURN_PATIENCE
+        if now - self.resubscribed_at > RETURN_PATIENCE:
+            return True
+        if worker.hostname in self._returning:
+            return worker.last_heard - self.resubscribed_at > BACK_AFTER
+        return worker.last_heard >= self.resubscribed_at
 
     def _give_up(self, worker: Worker, quiet: float, *, listening: bool) -> None:
         """Give up what a worker ran when it said goodbye, once it has had its time to end that.
@@ -260,6 +265,7 @@ class WorkerTable:
     def resubscribed(self, now: float) -> None:
         """Give all time to return: the broker was away for them as it was for us."""
         self.resubscribed_at = now
+        self._returning = frozenset(self.by_hostname)
 
     def forget_delays(self) -> None:
         """Forget how late heartbeats came: they were measured with a clock that has been set."""

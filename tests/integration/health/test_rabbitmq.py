@@ -112,6 +112,30 @@ def test_without_the_management_api(
     assert told.metric(sentinel, "celery_broker_memory_used_bytes") is None
 
 
+def test_an_alarm_without_the_management_api(
+    own_node: rabbitmq.RabbitServer, watched: Callable[..., daemon.Daemon]
+) -> None:
+    """The broker itself says that it reads no more of our questions, if there are any workers."""
+    channel = amqp_connect(own_node).channel()
+    channel.exchange_declare("celery.pidbox", "fanout", auto_delete=False)
+    channel.exchange_declare("reply.celery.pidbox", "direct", auto_delete=False)
+    sentinel = watched(own_node.url, management=None)
+    told.eventually(
+        lambda: told.metric(sentinel, "celery_broker_info", product="rabbitmq") == 1, "its version"
+    )
+    own_node.ctl("eval", _RAISE % "disk")
+    try:
+        told.trouble(sentinel, "blocked")
+        assert sentinel.get("/-/ready").status_code == 503
+    finally:
+        own_node.ctl("eval", _CLEAR % "disk")
+    told.eventually(
+        lambda: told.metric(sentinel, "celery_broker_trouble", reason="blocked") in {0, None},
+        "it takes messages again",
+    )
+    told.eventually(lambda: sentinel.get("/-/ready").status_code == 200, "ready")
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [

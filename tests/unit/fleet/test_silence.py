@@ -130,3 +130,34 @@ def answered(play: Stage, hostname: str, *, pool: str = "prefork") -> None:
     """Apply a worker's answer to our questions."""
     reading = readings.WorkerReading(hostname=hostname, pid=None, pool=pool)
     play.fleet.apply_answers([reading], asked_at=play.now, now=play.now, wall=play.wall)
+
+
+@pytest.mark.parametrize(
+    ("beats", "told"),
+    [(20, 60.5), (40, 50.5)],
+    ids=["who has hardly come back", "who has settled"],
+)
+def test_who_comes_back_with_the_broker_may_leave_again_at_first(
+    play: Stage, beats: int, told: float
+) -> None:
+    """A worker that finds its broker may lose it once more before all of its connections stand."""
+    play.beat()
+    answered(play, WORKER)
+    play.fleet.resubscribed(play.now)
+    back = play.now
+    for _ in range(beats):
+        play.pass_time(1)
+        play.beat()
+    while play.children(catalogue.WORKER_UP) != {(WORKER,): 0}:
+        play.pass_time(0.5)
+    assert play.now - back == told
+
+
+def test_a_newcomer_has_nothing_to_come_back_to(play: Stage) -> None:
+    """One that was not known before the break is judged as ever."""
+    play.fleet.resubscribed(play.now)
+    play.pass_time(1)
+    play.beat()
+    answered(play, WORKER)
+    play.pass_time(11)
+    assert play.children(catalogue.WORKER_UP) == {(WORKER,): 0}
