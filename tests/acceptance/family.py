@@ -77,7 +77,7 @@ class Family:
             lambda: self.process.returncode is not None, STOP_SECONDS, "the command ends"
         )
         # What stays behind stays for good; what has been killed needs the processor to go.
-        deadline.wait_until(lambda: not self.members(), 15, f"nothing is left: {self.members()}")
+        deadline.wait_until(lambda: not self.members(), 60, f"nothing is left: {self.members()}")
         code = self.process.returncode
         assert code is not None
         return code

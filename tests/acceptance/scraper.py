@@ -57,4 +57,4 @@ class Scraper(server.Server):
 
     def _get(self, path: str) -> Any:
         url = f"http://127.0.0.1:{self._port}{path}"
-        return fetch.get(url, timeout=5).json()
+        return fetch.get(url).json()

@@ -52,19 +52,16 @@ def test_a_broker_that_can_never_work_ends_with_2(url: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_within_five_seconds(
+def test_it_stops_when_asked(
     number: signal.Signals, broker: server.Broker, start_daemon: conftest.StartDaemon
 ) -> None:
-    """SIGTERM and SIGINT end it with 0 in under 5 s, connected or not."""
-    for _ in range(3):  # on a machine that gives it no processor it may be late now and then
-        both = start_daemon(broker.url), start_daemon("redis://127.0.0.1:1/0")
-        with deadline.Running() as running:
-            for one in both:
-                one.process.send(number)
-            assert [one.wait(60) for one in both] == [0, 0]
-        if running.seconds < 5:
-            break
-    assert running.seconds < 5
+    """SIGTERM and SIGINT end it with 0, connected or not, before Kubernetes would kill it."""
+    both = start_daemon(broker.url), start_daemon("redis://127.0.0.1:1/0")
+    with deadline.Running() as running:
+        for one in both:
+            one.process.send(number)
+        assert [one.wait(120) for one in both] == [0, 0]
+    assert running.seconds < 30
 
 
 def test_a_live_scrape_is_clean_in_every_format(

@@ -109,7 +109,7 @@ def test_what_passes_to_rabbitmq(rabbitmq_server: rabbitmq.RabbitServer) -> None
     with relay.Relay(rabbitmq_server.url, listen=heard.rabbitmq) as cable:
         port = cable.url.rpartition(":")[2].partition("/")[0]
         connection = amqp.Connection(
-            f"127.0.0.1:{port}", virtual_host=rabbitmq_server.vhost, read_timeout=10
+            f"127.0.0.1:{port}", virtual_host=rabbitmq_server.vhost, read_timeout=60
         )
         connection.connect()
         channel = connection.channel()
@@ -121,7 +121,7 @@ def test_what_passes_to_rabbitmq(rabbitmq_server: rabbitmq.RabbitServer) -> None
         with contextlib.suppress(amqp.AMQPError):
             channel.exchange_declare("amq.mine", "topic")
         connection.close()
-        deadline.wait_until(lambda: heard.counts["connection.close"], 10, "it is said")
+        deadline.wait_until(lambda: heard.counts["connection.close"], 60, "it is said")
 
     assert heard.counts["queue.declare passive <queue>"] == 1
     assert set(heard.strays) == {

@@ -67,9 +67,10 @@ def test_killed_broker_comes_back_on_the_same_port(broker: server.Broker) -> Non
 
 def test_paused_broker_is_silent_until_resumed(redis_server: redis.RedisServer) -> None:
     """A paused server takes connections and answers nothing, as one that hangs."""
-    with socket.create_connection(("127.0.0.1", redis_server.port), timeout=0.2) as client:
+    with socket.create_connection(("127.0.0.1", redis_server.port), timeout=_SECONDS) as client:
         redis_server.pause()
         client.sendall(b"PING\r\n")
+        client.settimeout(0.2)
         with pytest.raises(TimeoutError):
             client.recv(64)
 

@@ -235,7 +235,7 @@ def test_it_is_sent_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
 
         api.refresh()
 
-        thread.join(5)
+        thread.join(60)
         assert api.trouble is not None
         elsewhere.setblocking(False)
         with pytest.raises(BlockingIOError):

@@ -57,7 +57,9 @@ def test_a_broker_that_freezes_delays_no_scrape(
     failing_and_gone(sentinel)
     watched = Watched(sentinel)
     # The machine may hold up any scrape; a poll that does it would do it each time.
-    look.eventually(watched.undisturbed, "a poll hung from begin to end and held up no scrape")
+    look.eventually(
+        watched.undisturbed, "a poll hung from begin to end and held up no scrape", seconds=180
+    )
     broker.resume()
 
     look.becomes(sentinel, 1, "celery_queue_length", queue_name="shop")

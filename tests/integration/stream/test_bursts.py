@@ -71,7 +71,7 @@ def test_a_daemon_that_redis_cut_off_says_so(
     before = here.value(sentinel, here.EVENTS)
     assert 0 < before < BURST
     # Where it stood still in a read, half a second of that had been listened to.
-    assert least - 1 < here.value(sentinel, here.GAP_SECONDS) < most + 5
+    assert least - 1 < here.value(sentinel, here.GAP_SECONDS) < most + 30
     publishing.publish(flood.events(300, of="b"))
     deadline.wait_until(
         lambda: here.value(sentinel, here.EVENTS) == before + 300, 60, "events flow again"
@@ -92,7 +92,7 @@ def test_a_burst_on_rabbitmq_waits_for_a_daemon_that_stands_still(
         sentinel.pause()
         published = pool.submit(publishing.publish, events)
         # RabbitMQ gives up who sends no heartbeat for ten seconds and more.
-        futures.wait([published], timeout=6)
+        futures.wait([published], timeout=4)
         sentinel.resume()
         published.result()
 

@@ -49,7 +49,7 @@ def test_a_black_hole_is_found_and_left(
     assert daemon.total(samples, here.GAPS, reason="watchdog") == 1
     # Bytes last came up to a heartbeat (of a worker, or of the server) before; what was under
     # way, a busy daemon may have read later.
-    assert away - 5 < (daemon.total(samples, here.GAP_SECONDS) or 0) < away + 15
+    assert away - 5 < (daemon.total(samples, here.GAP_SECONDS) or 0) < away + 30
     sending.send("quick")
     deadline.wait_until(
         lambda: here.value(sentinel, "celery_task_succeeded_total") == 1, 90, "events flow again"
@@ -108,7 +108,7 @@ def test_a_reset_is_a_gap_of_an_error(
     publishing.publish(flood.events(30, of="b"))
 
     deadline.wait_until(lambda: here.value(sentinel, here.EVENTS) == 60, 90, "events flow again")
-    assert here.value(sentinel, here.GAP_SECONDS) < away + 5
+    assert here.value(sentinel, here.GAP_SECONDS) < away + 30
 
 
 def test_a_slow_network_is_no_gap(

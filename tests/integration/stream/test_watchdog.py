@@ -86,7 +86,7 @@ def _assert_renewed(sentinel: daemon.Daemon) -> None:
     shared.wait_up(sentinel)
     away = here.back_at(sentinel) - began
     # Events last came with a beat before; or after, of a server that was busy elsewhere.
-    assert away - 5 < here.value(sentinel, here.GAP_SECONDS) < away + 10
+    assert away - 5 < here.value(sentinel, here.GAP_SECONDS) < away + 30
     deadline.wait_until(
         lambda: daemon.total(sentinel.scrape(), "celery_worker_up") == 1, 90, "it is up again"
     )

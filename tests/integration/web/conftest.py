@@ -103,7 +103,7 @@ class Client:
         self.socket = socket.socket()
         if where.hostname == "127.0.0.1":
             self.socket.bind((source, 0))
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect((where.hostname, where.port))

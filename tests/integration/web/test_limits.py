@@ -42,7 +42,7 @@ def test_late_request(serve: conftest.Serve, connect: conftest.Connect, sent: by
     client.send(sent)
 
     assert client.receive_all() == b""
-    assert QUICK * 0.8 < time.monotonic() - since < 10
+    assert time.monotonic() - since > QUICK * 0.8
     assert server.dropped == {"late_request": 1}
 
 

@@ -55,7 +55,7 @@ def _attack(url: str, data: bytes, *, reset: bool, tls: ssl.SSLContext | None = 
     """Send bytes and leave, with a reset or after whatever the answer is."""
     where = parse.urlsplit(url)
     with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-        plug = stack.enter_context(socket.create_connection((where.hostname, where.port), 20))
+        plug = stack.enter_context(socket.create_connection((where.hostname, where.port), 60))
         if tls is not None:
             plug = stack.enter_context(tls.wrap_socket(plug, server_hostname=where.hostname))
         if reset:

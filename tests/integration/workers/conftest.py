@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from celery_sentinel import errors
 from celery_sentinel.brokers import control
 from celery_sentinel.config import schema
 from tests.integration.workers import impostor
@@ -69,7 +70,20 @@ def answered(asking: control.Control, names: Collection[str]) -> list[readings.W
     """
 
     def found() -> list[readings.WorkerReading]:
-        told = asking.ask(expected=names, timeout=1)
+        told = asking.ask(expected=names, timeout=5)
         return told if {one.hostname for one in told} >= set(names) else []
 
     return deadline.wait_until(found, SECONDS, f"{', '.join(names)} answer")
+
+
+def unanswered(asking: control.Control, names: Collection[str]) -> None:
+    """Ask ``names``, who are frozen, and end without them; a broker that is late is asked again."""
+
+    def round_over() -> bool:
+        try:
+            assert asking.ask(expected=names, timeout=0.2) == []
+        except errors.BrokerError:
+            return False
+        return True
+
+    deadline.wait_until(round_over, SECONDS, "a round without an answer")
