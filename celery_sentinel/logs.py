@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from celery_sentinel import log_limit
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 PACKAGE = "celery_sentinel"
 _FIRST = ("ts", "level", "event")
 _MAX_DEPTH = 8
+_LONGEST_TEXT = 200  # characters of a text by which it is told from others
 _STYLES = ("\x1b[2m", "\x1b[1m", "\x1b[0m")
 
 Logger = structlog.stdlib.BoundLogger
@@ -42,7 +45,8 @@ def configure(
     """Send all logs to stderr, scrubbed; may be called again, after a reload.
 
     Our own events appear from ``log.level`` on; those of libraries, which log through the
-    standard library, from there or from WARNING on, whichever is higher. ``write`` takes each
+    standard library, from there or from WARNING on, whichever is higher, and each text once a
+    minute: what strangers send must not make lines at will. ``write`` takes each
     line without its end and must not raise; without it lines go to stderr at once.
     """
     level = logging.getLevelNamesMapping()[log.level.upper()]
@@ -72,22 +76,33 @@ class _Lines(logging.Handler):
     ) -> None:
         super().__init__()
         self._libraries_from = max(level, logging.WARNING)
+        self._limit = log_limit.LogLimit()
         self._write = write
         self.setFormatter(formatter)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Pass ours, and of libraries what is worth an operator's attention."""
-        ours = record.name == PACKAGE or record.name.startswith(f"{PACKAGE}.")
-        worthy = ours or record.levelno >= self._libraries_from
+        worthy = _is_ours(record) or record.levelno >= self._libraries_from
         return worthy and bool(super().filter(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; say so when it cannot be rendered."""
         try:
+            if not _is_ours(record) and not self._admit(record):
+                return
             line = self.format(record)
         except Exception as error:  # noqa: BLE001 - a record of a library may hold anything
             line = self.format(_unreadable(record, error))
         self._write(line)
+
+    def _admit(self, record: logging.LogRecord) -> bool:
+        keys = self._limit.admit(f"{record.name} {record.msg!s:.{_LONGEST_TEXT}}")
+        record.__dict__.update(keys or {})
+        return keys is not None
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name == PACKAGE or record.name.startswith(f"{PACKAGE}.")
 
 
 def _write(line: str) -> None:
@@ -133,7 +148,9 @@ def _formatter(render: Render, scrubber: redaction.Scrubber) -> logging.Formatte
 def _name_foreign(_logger: Any, _method: str, event: Event) -> Event:
     """Give a library's free text a static event name, as ours have."""
     record = event["_record"]
-    return {**event, "event": "library_log", "logger": record.name, "message": event["event"]}
+    told = {**event, "event": "library_log", "logger": record.name, "message": event["event"]}
+    suppressed = getattr(record, "suppressed", None)
+    return told if suppressed is None else {**told, "suppressed": suppressed}
 
 
 def _stamp(_logger: Any, _method: str, event: Event) -> Event:

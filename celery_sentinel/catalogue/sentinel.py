@@ -187,13 +187,16 @@ RELOAD_TIMESTAMP = _own_gauge(
 )
 WEB_CONNECTIONS_DROPPED = _own_counter(
     name="celery_sentinel_web_connections_dropped_total",
-    help="Connections of HTTP clients that the daemon ended or could not take, by reason.",
+    help=(
+        "Connections of HTTP clients that the daemon ended or could not take, or that broke "
+        "amid an answer, by reason."
+    ),
     labels=("reason",),
     source="web",
 )
 WEB_REQUESTS_REFUSED = _own_counter(
     name="celery_sentinel_web_requests_refused_total",
-    help="Requests refused for their credentials or by the rate limit, by reason.",
+    help="Requests refused for their credentials, their body or by the rate limit, by reason.",
     labels=("reason",),
     source="web",
 )

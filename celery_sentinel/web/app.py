@@ -11,13 +11,12 @@ import msgspec
 import structlog
 from starlette import applications, exceptions, requests, responses, routing
 
-from celery_sentinel import errors, status
+from celery_sentinel import errors, log_limit, status
 from celery_sentinel.web import (
     body_cap,
     guard,
     landing,
     limits,
-    log_limit,
     negotiation,
     scrapes,
     sources,
@@ -69,7 +68,7 @@ class App:
         probes = (HEALTHY_PATH, READY_PATH)
         self.guard = guard.Guard(self._assemble(), current, bounds, probes)
         self.asgi: types.ASGIApp = guard.Headers(
-            body_cap.BodyCap(self.guard, bounds.body_bytes), current
+            body_cap.BodyCap(self.guard, bounds.body_bytes, self.guard.refused), current
         )
 
     def close(self) -> None:

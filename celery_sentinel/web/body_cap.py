@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
 
 from starlette import datastructures, responses, types
+
+if TYPE_CHECKING:
+    import collections
 
 
 class _Body(enum.Enum):
@@ -17,11 +21,15 @@ class _Body(enum.Enum):
 
 
 class BodyCap:
-    """Lets a request through once its whole body has arrived and been thrown away."""
+    """Lets a request through once its whole body has arrived and been thrown away.
 
-    def __init__(self, app: types.ASGIApp, limit: int) -> None:
+    What it refuses is counted in ``refused``, by reason.
+    """
+
+    def __init__(self, app: types.ASGIApp, limit: int, refused: collections.Counter[str]) -> None:
         self._app = app
         self._limit = limit
+        self._refused = refused
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Answer 400 or 413 or call the app; nobody is there to answer when the body is cut off."""
@@ -29,9 +37,11 @@ class BodyCap:
             case _Body.READ:
                 await self._app(scope, receive, send)
             case _Body.TOO_LARGE:
+                self._refused["body_too_large"] += 1
                 text = f"A request may have {self._limit} bytes of body here; no route needs one.\n"
                 await _refusal(413, text)(scope, receive, send)
             case _Body.AMBIGUOUS:
+                self._refused["two_lengths"] += 1
                 text = "A request has one length: Content-Length or Transfer-Encoding.\n"
                 await _refusal(400, text)(scope, receive, send)
             case _Body.CUT_OFF:

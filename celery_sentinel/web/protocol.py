@@ -133,9 +133,10 @@ class TimedProtocol(h11_impl.H11Protocol):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clocks and give the place back."""
+        """Stop the clocks and give the place back; one that leaves amid its answer is counted."""
         self._stop_clocks()
-        self._table.forget(self)
+        if self._table.forget(self) and self.cycle and not self.cycle.response_complete:
+            self._table.dropped["left_early"] += 1
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

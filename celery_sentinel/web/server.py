@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 import uvicorn
 
-from celery_sentinel import errors
+from celery_sentinel import errors, log_limit
 from celery_sentinel.web import (
     app,
     figures,
     limits,
     listen,
-    log_limit,
     protocol,
     rotation,
     sources,

@@ -118,6 +118,18 @@ def test_libraries_are_heard_from_warning_on(name: str, capsys: pytest.CaptureFi
     assert err.endswith(f'level=warning event=library_log logger={name} message="odd: x"\n')
 
 
+def test_a_library_says_one_thing_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    """A stranger who makes a library complain at will makes one line, for each text and logger."""
+    configured()
+    for number in range(1000):
+        logging.getLogger("asyncio").warning("socket.send() raised %s", number)
+    logging.getLogger("asyncio").warning("another")
+    logging.getLogger("kombu").warning("another")
+    logs.get("celery_sentinel.one").warning("ours")
+    logs.get("celery_sentinel.one").warning("ours")
+    assert capsys.readouterr().err.count("\n") == 5
+
+
 def test_a_higher_level_holds_for_libraries_too(capsys: pytest.CaptureFixture[str]) -> None:
     """With log.level error the warnings of libraries are dropped as well."""
     configured(level="error")

@@ -13,7 +13,7 @@ import bcrypt
 import pytest
 import yaml
 
-from celery_sentinel.web import log_limit
+from celery_sentinel import log_limit
 from tests.servers import daemon, fetch
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Bounds how often the server logs: whoever can connect could else fill the disk with our log."""
+"""Bounds how often one thing is logged: strangers could else fill the disk with our log."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 INTERVAL = 60.0  # seconds between two lines of one reason
+MOST_REASONS = 1_000  # told apart; those beyond share one, for texts have no end
+_OTHER = ""
 
 
 class LogLimit:
-    """Lets one line a minute pass for each reason; reasons are ours, so they are few."""
+    """Lets one line a minute pass for each reason; used by one thread, or under a lock."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -24,6 +26,8 @@ class LogLimit:
 
         ``suppressed`` is how many lines of this reason were not logged since the last that was.
         """
+        if reason not in self._next and len(self._next) >= MOST_REASONS:
+            reason = _OTHER
         now = self._clock()
         if now < self._next.get(reason, now):
             self._suppressed[reason] = self._suppressed.get(reason, 0) + 1
