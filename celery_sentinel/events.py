@@ -8,6 +8,10 @@ import msgspec
 
 MAX_KEPT = 2**63 - 1
 Kept = Annotated[int, msgspec.Meta(ge=-MAX_KEPT, le=MAX_KEPT)]  # what the model remembers
+# Beyond it, in seconds, is nothing that anybody measured; nor is NaN, which msgpack can write.
+LONGEST = 1e11
+Measure = Annotated[float, msgspec.Meta(ge=-LONGEST, le=LONGEST)]
+Moment = Annotated[float, msgspec.Meta(ge=0.0, le=LONGEST)]
 
 
 class Event(msgspec.Struct, gc=False, kw_only=True):
@@ -30,17 +34,17 @@ class Event(msgspec.Struct, gc=False, kw_only=True):
     queue: str | None = None
     exchange: str | None = None
     routing_key: str | None = None
-    runtime: float | None = None
+    runtime: Measure | None = None
     exception: str | None = None
     traceback: str | None = None
     terminated: bool | None = None
     expired: bool | None = None
     requeue: bool | None = None
-    freq: float | None = None
+    freq: Measure | None = None
     active: int | None = None
     processed: int | None = None
-    loadavg: list[float] | None = None
+    loadavg: list[Measure] | None = None
     sw_ver: str | None = None
     sw_sys: str | None = None
-    timestamp: float = 0.0
+    timestamp: Moment = 0.0
     type: str

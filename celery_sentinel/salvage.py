@@ -16,7 +16,12 @@ def _number(value: Any) -> float | None:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= events.LONGEST else None  # NaN is nothing, either
+
+
+def _moment(value: Any) -> float | None:
+    number = _number(value)
+    return number if number is not None and number >= 0.0 else None
 
 
 def _integer(value: Any) -> int | None:
@@ -68,7 +73,8 @@ def _identity(value: Any) -> str | None:
 _READERS: dict[str, Any] = {
     **dict.fromkeys(("pid", "active", "processed"), _integer),
     **dict.fromkeys(("clock", "retries"), _kept),
-    **dict.fromkeys(("runtime", "freq", "timestamp"), _number),
+    **dict.fromkeys(("runtime", "freq"), _number),
+    "timestamp": _moment,
     **dict.fromkeys(("terminated", "expired", "requeue"), _boolean),
     "loadavg": _numbers,
     **dict.fromkeys(("uuid", "parent_id"), _identity),

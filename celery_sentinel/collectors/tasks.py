@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from celery_sentinel import catalogue, samples
 from celery_sentinel.collectors import portions
+from celery_sentinel.fleet import stamps
 from celery_sentinel.fleet.series import RECEIVED, SENT, STARTED
 
 if TYPE_CHECKING:
@@ -26,11 +27,12 @@ def collect(fleet: model.Fleet, *, compat: bool = False) -> Iterator[samples.Fam
         for metric in catalogue.METRICS
         if metric.group == "tasks" and (compat or not metric.compat)
     }
+    latest = stamps.latest(fleet.wall)
     for one in portions.of(fleet, fleet.series):
         _counters(one, gathered)
         _breakdowns(one, gathered)
         _histograms(one, gathered, compat=compat)
-        _gauges(one, gathered)
+        _gauges(one, gathered, latest)
     for queue, histogram in portions.of(fleet, fleet.series.prefetch_waits.items()):
         if any(histogram.counts):
             gathered[catalogue.TASK_PREFETCH_WAIT].append(((queue,), _copy(histogram)))
@@ -91,7 +93,10 @@ def _histograms(
             gathered[catalogue.TASK_QUEUE_WAIT_COMPAT].append((labels, copy))
 
 
-def _gauges(one: series.TaskSeries, gathered: dict[catalogue.Metric, Children]) -> None:
+def _gauges(
+    one: series.TaskSeries, gathered: dict[catalogue.Metric, Children], latest: float
+) -> None:
+    """Add what holds now; a time after ``latest`` is none, and what it overwrote is not known."""
     labels = one.labels
     in_flight = gathered[catalogue.TASKS_IN_FLIGHT]
     for state, index in _STATES:
@@ -103,7 +108,7 @@ def _gauges(one: series.TaskSeries, gathered: dict[catalogue.Metric, Children]) 
         ("succeeded", one.last_succeeded),
         ("failed", one.last_failed),
     ):
-        if at > 0:
+        if 0.0 < at <= latest:
             last.append(((*labels, event), at))
 
 
@@ -120,11 +125,11 @@ def oldest_started(fleet: model.Fleet) -> dict[tuple[str, ...], float]:
     with fleet.lock.reading():
         everybody = (*fleet.workers, fleet.workers.overflowed)
         running = [list(worker.running.values()) for worker in everybody]
-    oldest: dict[tuple[str, ...], float] = {}
+    oldest, latest = dict[tuple[str, ...], float](), stamps.latest(fleet.wall)
     for records in running:
         for record in records:
             started = record.started
-            if record.state == STARTED and started:
+            if record.state == STARTED and started and started <= latest:
                 labels = record.series.labels
                 if started < oldest.get(labels, float("inf")):
                     oldest[labels] = started

@@ -74,7 +74,7 @@ class Fleet:
         self.objectives = self.room.asked = objectives.of(config, self.series.names)
         self._wedged_after = float(config.workers.wedged_after)
         self._forget_queues_after = float(config.queues.forget_after)
-        self._wall = 0.0
+        self.wall = 0.0  # epoch seconds, of the last events or the last look
         self._last_tick: float | None = None
         self._clock_offset: float | None = None  # epoch less monotonic
         self._kinds = kinds.Kinds(self._handlers())
@@ -128,7 +128,7 @@ class Fleet:
         known = self._kinds
         with self.lock:
             self.tracker.now = now
-            self._wall = wall
+            self.wall = wall
             remaining = iter(batch)
             while True:
                 try:
@@ -156,7 +156,7 @@ class Fleet:
                 self.silence.excuse(now, stall)
             self._last_tick = now
             self._note_clock(wall - now)
-            self.tracker.now, self._wall = now, wall
+            self.tracker.now, self.wall = now, wall
             alive_at = now if alive_at is None else alive_at
             self.tracker.strays.release_due(now)
             self.workers.tick(now, listening=listening, alive_at=alive_at)
@@ -270,13 +270,13 @@ class Fleet:
             self.objectives = self.room.asked = objectives.of(config, self.series.names)
 
     def _heartbeat(self, event: events.Event) -> None:
-        self.workers.heartbeat(event, self.tracker.now, self._wall)
+        self.workers.heartbeat(event, self.tracker.now, self.wall)
 
     def _online(self, event: events.Event) -> None:
-        self.workers.online(event, self.tracker.now, self._wall)
+        self.workers.online(event, self.tracker.now, self.wall)
 
     def _offline(self, event: events.Event) -> None:
-        self.workers.offline(event, self.tracker.now, self._wall)
+        self.workers.offline(event, self.tracker.now, self.wall)
 
     def _failed(self, error: Exception) -> None:
         self.failures, self.last_failure = self.failures + 1, error
@@ -289,7 +289,7 @@ class Fleet:
         self.closer.close_idle(worker, before, self.tracker.now)
 
     def _given_up(self, worker: Worker) -> None:
-        self.closer.give_up(worker, self.tracker.now, self._wall)
+        self.closer.give_up(worker, self.tracker.now, self.wall)
 
     def _left(self, worker: Worker) -> None:
         self.tracker.strays.release_of(worker)

@@ -20,7 +20,8 @@ JSON = st.recursive(
     max_leaves=12,
 )
 INTEGERS = st.integers() | st.integers(-(10**400), 10**400)
-FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
+MEASURES = st.floats(-events.LONGEST, events.LONGEST) | st.integers(-(10**11), 10**11)
+MOMENTS = st.floats(0.0, events.LONGEST) | st.integers(0, 10**11)
 KEPT = st.integers(-(2**63) + 1, 2**63 - 1)
 BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "str": st.text(),
@@ -28,10 +29,10 @@ BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "Kept": KEPT,
     "Kept | None": st.none() | KEPT,
     "int | None": st.none() | INTEGERS,
-    "float": FLOATS,
-    "float | None": st.none() | FLOATS,
+    "Moment": MOMENTS,
+    "Measure | None": st.none() | MEASURES,
     "bool | None": st.none() | st.booleans(),
-    "list[float] | None": st.none() | st.lists(FLOATS, max_size=3),
+    "list[Measure] | None": st.none() | st.lists(MEASURES, max_size=3),
 }
 FIELDS = {name: BY_TYPE[kind] for name, kind in events.Event.__annotations__.items()}
 EXTRA = st.dictionaries(
