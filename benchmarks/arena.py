@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import amqp
 
 from benchmarks import forms, measure, publishing, traffic
-from tests.servers import deadline, rabbitmq, redis
-from tests.servers import server as base
+from tests.servers import deadline, rabbitmq, redis, server as base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import fleets, table
-from celery_sentinel import events
 from celery_sentinel.config import schema
+from celery_sentinel.events.event import Event
 from celery_sentinel.fleet import model
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _measured(padding: Padding, records: int) -> Costs:
     return Costs(called, spent / count, full, size, _memory("VmHWM"))
 
 
-def _applied(fleet: model.Fleet, flood: Iterator[events.Event]) -> tuple[float, int]:
+def _applied(fleet: model.Fleet, flood: Iterator[Event]) -> tuple[float, int]:
     spent, count = 0.0, 0
     while portion := list(itertools.islice(flood, _PORTION)):
         begun = time.thread_time()
@@ -94,12 +94,12 @@ def _applied(fleet: model.Fleet, flood: Iterator[events.Event]) -> tuple[float, 
     return spent, count
 
 
-def _labels(config: schema.Config, label: Callable[[str], str]) -> Iterator[events.Event]:
+def _labels(config: schema.Config, label: Callable[[str], str]) -> Iterator[Event]:
     """Yield workers, and series with all their histograms and exceptions."""
     limits, now = config.metrics.limits, time.time()
     for number in range(int(limits.workers * _TOO_MANY)):
         hostname = label(f"celery@worker-{number}")
-        yield events.Event(
+        yield Event(
             type="worker-heartbeat", hostname=hostname, pid=7, freq=2.0, active=1, processed=number,
             loadavg=[0.1, 0.2, 0.3], sw_ver="5.7.0", sw_sys="Linux", timestamp=now,
         )  # fmt: skip
@@ -112,33 +112,29 @@ def _labels(config: schema.Config, label: Callable[[str], str]) -> Iterator[even
 
 def _tasks(
     config: schema.Config, label: Callable[[str], str], identity: Callable[[str], str]
-) -> Iterator[events.Event]:
+) -> Iterator[Event]:
     """Yield tasks that run and never end, each with a name that was never there before."""
     limits, now = config.metrics.limits, time.time()
     for number in range(int(config.tasks.max_records * _TOO_MANY)):
         uuid = identity(f"{number:08x}-0000-4000-a000-{number:012x}")
         name = label(f"shop.tasks.new_{number}")
         hostname = label(f"celery@worker-{number % limits.workers}")
-        yield events.Event(
-            type="task-received", uuid=uuid, name=name, hostname=hostname, timestamp=now
-        )
-        yield events.Event(type="task-started", uuid=uuid, hostname=hostname, timestamp=now + 1)
+        yield Event(type="task-received", uuid=uuid, name=name, hostname=hostname, timestamp=now)
+        yield Event(type="task-started", uuid=uuid, hostname=hostname, timestamp=now + 1)
 
 
-def _life(
-    number: int, now: float, *, name: str, queue: str, hostname: str
-) -> Iterator[events.Event]:
+def _life(number: int, now: float, *, name: str, queue: str, hostname: str) -> Iterator[Event]:
     """Yield a run that succeeds, and one that fails with an exception of its own."""
     for end in ("succeeded", "failed"):
         task = f"{end}-{number}"
-        yield events.Event(
+        yield Event(
             type="task-sent", uuid=task, name=name, queue=queue, hostname="gen@web", timestamp=now
         )
-        yield events.Event(
+        yield Event(
             type="task-received", uuid=task, name=name, hostname=hostname, timestamp=now + 1
         )
-        yield events.Event(type="task-started", uuid=task, hostname=hostname, timestamp=now + 2)
-        yield events.Event(
+        yield Event(type="task-started", uuid=task, hostname=hostname, timestamp=now + 2)
+        yield Event(
             type=f"task-{end}", uuid=task, hostname=hostname, timestamp=now + 3, runtime=1.0,
             exception=f"Broken{number}('x')",
         )  # fmt: skip

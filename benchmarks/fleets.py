@@ -8,15 +8,18 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks import traffic
-from celery_sentinel import exposition, wire
-from celery_sentinel.collectors import queues, sentinel, tasks, workers
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import model, stream
+from celery_sentinel.events import decoding
+from celery_sentinel.fleet import model
+from celery_sentinel.metrics import exposition
+from celery_sentinel.metrics.collectors import queues, sentinel, tasks, workers
+from celery_sentinel.telemetry import subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from celery_sentinel import events, samples
+    from celery_sentinel.events.event import Event
+    from celery_sentinel.metrics import samples
 
 PORTION = 500  # events applied at once
 UNLIMITED = schema.Limits(names=10**6, queues=10**6, workers=10**6, series=10**6)
@@ -27,18 +30,18 @@ def empty() -> model.Fleet:
     return model.Fleet(schema.Config(metrics=schema.Metrics(limits=UNLIMITED)))
 
 
-def decoded(publications: Iterable[traffic.Publication]) -> Iterator[events.Event]:
+def decoded(publications: Iterable[traffic.Publication]) -> Iterator[Event]:
     """Yield events as the daemon's decoder returns them."""
-    decoder = wire.Decoder()
+    decoder = decoding.Decoder()
     for publication in publications:
-        found: list[events.Event] = []
+        found: list[Event] = []
         decoder.body(json.dumps(publication.body).encode(), found)
         yield from found
 
 
-def apply(fleet: model.Fleet, found: Iterable[events.Event]) -> None:
+def apply(fleet: model.Fleet, found: Iterable[Event]) -> None:
     """Apply events in portions, as a receiver that has much to read does."""
-    portion: list[events.Event] = []
+    portion: list[Event] = []
     for event in found:
         portion.append(event)
         if len(portion) == PORTION:
@@ -59,7 +62,7 @@ def filled(shape: traffic.Shape) -> model.Fleet:
 
 def exposition_of(fleet: model.Fleet) -> exposition.Exposition:
     """Return the exposition of a fleet, without the metrics of the process."""
-    connection = stream.Stream(transport="redis", url="redis://127.0.0.1/0")
+    connection = subscription.Stream(transport="redis", url="redis://127.0.0.1/0")
 
     def families() -> Iterator[samples.Family]:
         yield from tasks.collect(fleet)

@@ -24,7 +24,7 @@ import redis
 from celery.events import receiver, state
 from kombu.utils import url as kombu_url
 
-from celery_sentinel import events
+from celery_sentinel.events.event import Event
 
 PATTERN = "/0.celeryev*"
 _READ = 256 * 1024
@@ -71,7 +71,7 @@ def redis_hiredis_msgspec(url: str, note: Note, *, piece: int = _READ, pause: fl
     connection.send_command("PSUBSCRIBE", PATTERN)
     reader = hiredis.Reader()
     decode_envelope = msgspec.json.Decoder(_Envelope).decode
-    decode_body = msgspec.json.Decoder(events.Event | list[events.Event]).decode
+    decode_body = msgspec.json.Decoder(Event | list[Event]).decode
     receive, gets, seen = connection._sock.recv, reader.gets, 0  # noqa: SLF001 -- the raw socket
     while data := receive(_READ):
         for start in range(0, len(data), piece):
@@ -109,7 +109,7 @@ def _consumer(url: str, on_message: Callable[[Any], None]) -> amqp.Connection:
 
 def amqp_msgspec(url: str, note: Note) -> None:
     """Decode with py-amqp's messages and msgspec."""
-    decode_body = msgspec.json.Decoder(events.Event | list[events.Event]).decode
+    decode_body = msgspec.json.Decoder(Event | list[Event]).decode
     seen = 0
 
     def on_message(message: Any) -> None:
@@ -128,7 +128,7 @@ def amqp_frames_msgspec(url: str, note: Note) -> None:
     connection = _consumer(url, lambda _: None)
     plug = connection.transport.sock
     plug.settimeout(None)
-    decode_body = msgspec.json.Decoder(events.Event | list[events.Event]).decode
+    decode_body = msgspec.json.Decoder(Event | list[Event]).decode
     buffer, seen, unpack = bytes(connection.transport._read_buffer), 0, _FRAME.unpack_from  # noqa: SLF001 -- read ahead of us
     while data := plug.recv(_READ):
         buffer = buffer + data if buffer else data

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import arena, fleets, measure, traffic
-from celery_sentinel import events, readings
-from celery_sentinel.brokers import choice
+from celery_sentinel import poll_results
+from celery_sentinel.brokers import registry
 from celery_sentinel.config import schema
+from celery_sentinel.events.event import Event
 from celery_sentinel.fleet import model
 
 if TYPE_CHECKING:
@@ -54,18 +55,16 @@ def _grow(tasks: int, running: bool) -> float:
     return grown / tasks
 
 
-def _opened(count: int, *, running: bool, first: int) -> Iterator[events.Event]:
+def _opened(count: int, *, running: bool, first: int) -> Iterator[Event]:
     now = time.time()
     for number in range(first, first + count):
         uuid = f"{number:08x}-0000-4000-a000-{number:012x}"
         name, worker = f"shop.tasks.job_{number % 60}", f"worker{number % 8}@host"
         at = now + number % 1000
-        yield events.Event(type="task-sent", uuid=uuid, name=name, queue="q", timestamp=at)
-        yield events.Event(
-            type="task-received", uuid=uuid, name=name, hostname=worker, timestamp=at + 0.5
-        )
+        yield Event(type="task-sent", uuid=uuid, name=name, queue="q", timestamp=at)
+        yield Event(type="task-received", uuid=uuid, name=name, hostname=worker, timestamp=at + 0.5)
         if running:
-            yield events.Event(type="task-started", uuid=uuid, hostname=worker, timestamp=at + 0.75)
+            yield Event(type="task-started", uuid=uuid, hostname=worker, timestamp=at + 0.75)
 
 
 def _resident() -> int:
@@ -120,7 +119,7 @@ def _of_queues(size: int, url: str) -> Iterator[tuple[str, float]]:
         metrics=schema.Metrics(limits=fleets.UNLIMITED),
         queues=schema.Queues(watch=tuple(names)),
     )
-    fleet, reader = model.Fleet(config), choice.queue_reader_of(config)
+    fleet, reader = model.Fleet(config), registry.queue_reader_of(config)
     reading = reader.read(names)
     yield "poll", _best(lambda: reader.read(names))
     yield "take over", _best(lambda: _take_over(fleet, reading))
@@ -128,10 +127,10 @@ def _of_queues(size: int, url: str) -> Iterator[tuple[str, float]]:
     reader.close()
 
 
-def _take_over(fleet: model.Fleet, reading: readings.BrokerReading) -> None:
+def _take_over(fleet: model.Fleet, reading: poll_results.BrokerReading) -> None:
     remaining = iter(reading.queues.items())
     while portion := dict(itertools.islice(remaining, _PORTION)):
-        part = readings.BrokerReading(queues=portion, round_trip=reading.round_trip)
+        part = poll_results.BrokerReading(queues=portion, round_trip=reading.round_trip)
         fleet.apply_reading(part, time.monotonic(), time.time())
 
 

@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import fleets, measure, table
-from celery_sentinel import events
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import model, stream
-from celery_sentinel.state import document, keeper, restore, snapshot, store
+from celery_sentinel.events.event import Event
+from celery_sentinel.fleet import model
+from celery_sentinel.state import (
+    file as state_file,
+    manager,
+    restore,
+    schema as state_schema,
+    snapshot,
+)
+from celery_sentinel.telemetry import subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,11 +72,11 @@ def _measured(tasks: int) -> Costs:
     fleets.apply(fleet, _opened(tasks))
     assert len(fleet.records.by_id) == tasks  # noqa: S101 -- or the figures mean nothing
     with tempfile.TemporaryDirectory() as directory:
-        kept = store.Store(
+        kept = state_file.Store(
             str(Path(directory) / "state"),
-            magic=keeper.MAGIC,
-            version=document.VERSION,
-            largest=store.largest(tasks),
+            magic=manager.MAGIC,
+            version=state_schema.VERSION,
+            largest=state_file.largest(tasks),
         )
         held: list[float] = []
         size = _save(fleet, kept, held, resting=True)
@@ -81,7 +88,7 @@ def _measured(tasks: int) -> Costs:
         )
 
 
-def _save(fleet: model.Fleet, kept: store.Store, held: list[float], *, resting: bool) -> int:
+def _save(fleet: model.Fleet, kept: state_file.Store, held: list[float], *, resting: bool) -> int:
     """Write a snapshot, between two slices with as much rest as the slice took."""
     rested_at = time.perf_counter()
 
@@ -91,7 +98,7 @@ def _save(fleet: model.Fleet, kept: store.Store, held: list[float], *, resting: 
             time.sleep(min(time.perf_counter() - rested_at, _LONGEST_REST))
         rested_at = time.perf_counter()
 
-    connection = stream.Stream(transport="redis", url="redis://localhost")
+    connection = subscription.Stream(transport="redis", url="redis://localhost")
     taken = snapshot.Snapshot(fleet, connection, rest=rest)
     frames = taken.frames(_ORIGIN, now=time.monotonic(), wall=time.time(), final=not resting)
     size = kept.write(frames)
@@ -99,7 +106,7 @@ def _save(fleet: model.Fleet, kept: store.Store, held: list[float], *, resting: 
     return size
 
 
-def _memory(fleet: model.Fleet, kept: store.Store) -> int:
+def _memory(fleet: model.Fleet, kept: state_file.Store) -> int:
     tracemalloc.start()
     _save(fleet, kept, [], resting=False)
     _, peak = tracemalloc.get_traced_memory()
@@ -107,22 +114,20 @@ def _memory(fleet: model.Fleet, kept: store.Store) -> int:
     return peak
 
 
-def _restore(config: schema.Config, kept: store.Store) -> None:
+def _restore(config: schema.Config, kept: state_file.Store) -> None:
     fleet = model.Fleet(config)
     restoration = restore.Restoration(fleet, now=time.monotonic(), wall=time.time())
     restoration.read(kept.read() or iter(()), broker=_ORIGIN.broker)
 
 
-def _opened(count: int) -> Iterator[events.Event]:
+def _opened(count: int) -> Iterator[Event]:
     """Yield what opens tasks: sent, received, and half of them started."""
     now = time.time()
     for number in range(count):
         uuid = f"{number:08x}-0000-4000-a000-{number:012x}"
         name, queue = f"shop.tasks.job_{number % _NAMES}", f"queue{number % _QUEUES}"
         worker = f"worker{number % _WORKERS}@host"
-        yield events.Event(type="task-sent", uuid=uuid, name=name, queue=queue, timestamp=now)
-        yield events.Event(
-            type="task-received", uuid=uuid, name=name, hostname=worker, timestamp=now
-        )
+        yield Event(type="task-sent", uuid=uuid, name=name, queue=queue, timestamp=now)
+        yield Event(type="task-received", uuid=uuid, name=name, hostname=worker, timestamp=now)
         if number % 2:
-            yield events.Event(type="task-started", uuid=uuid, hostname=worker, timestamp=now)
+            yield Event(type="task-started", uuid=uuid, hostname=worker, timestamp=now)

@@ -19,7 +19,7 @@ from celery_sentinel.fleet import lock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from celery_sentinel import events
+    from celery_sentinel.events.event import Event
     from celery_sentinel.fleet import model
 
 GZIP_LEVEL = 1  # the daemon's
@@ -137,7 +137,7 @@ class _TimedLock(lock.TurnstileLock):
 class _Ingest(threading.Thread):
     """Applies portions of events without a pause; ``gap`` is the longest time between two."""
 
-    def __init__(self, fleet: model.Fleet, portions: Sequence[list[events.Event]]) -> None:
+    def __init__(self, fleet: model.Fleet, portions: Sequence[list[Event]]) -> None:
         super().__init__(daemon=True)
         self._fleet = fleet
         self._portions = portions

@@ -13,39 +13,39 @@ from typing import TYPE_CHECKING
 
 from celery_sentinel import (
     __version__,
-    catalogue,
     errors,
-    exposition,
     health,
     log_writer,
     logs,
-    process_metrics,
     receiver,
     redaction,
-    reloading,
-    samples,
-    summary,
-    supervision,
+    reload,
+    status,
+    systemd,
     web,
-    wire,
 )
-from celery_sentinel.brokers import choice, control, mailboxes, result_backend
-from celery_sentinel.collectors import objectives, queues, sentinel, tasks, workers
+from celery_sentinel.brokers import registry
 from celery_sentinel.config import addresses
-from celery_sentinel.fleet import backend, stream
-from celery_sentinel.poller import backend as backend_poll
+from celery_sentinel.events import decoding
+from celery_sentinel.fleet import result_backend_health
+from celery_sentinel.metrics import catalogue, exposition, process as process_metrics, samples
+from celery_sentinel.metrics.collectors import objectives, queues, sentinel, tasks, workers
 from celery_sentinel.poller import loop
-from celery_sentinel.poller import queues as queues_poll
-from celery_sentinel.poller import workers as workers_poll
-from celery_sentinel.state import keeper
-from celery_sentinel.summary import last_hour
+from celery_sentinel.poller.queues import QueuePoll
+from celery_sentinel.poller.result_backend import BackendPoll
+from celery_sentinel.poller.workers import WorkerPoll
+from celery_sentinel.remote_control import client as remote_control, mailboxes
+from celery_sentinel.result_backend import check as result_backend
+from celery_sentinel.state import manager
+from celery_sentinel.status import last_hour
+from celery_sentinel.telemetry import subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from celery_sentinel import status
     from celery_sentinel.config import schema
+    from celery_sentinel.status import schema as status_schema
 
 WATCH = 0.5  # seconds between two looks at the parts
 JOIN = 3.0  # seconds for all threads together; one that asks a dead broker is left behind
@@ -98,27 +98,27 @@ class Daemon:
         self._log = logs.get(__name__)
         self._log_writer = log
         self._started = time.time()
-        decoder = wire.Decoder()
+        decoder = decoding.Decoder()
         self._connection = _connection_of(config, decoder)
         self._scrubber = redaction.Scrubber.of(config)
-        self._supervisor = supervision.Supervisor(os.environ, failed=self._not_told)
-        self.reloader = reloading.Reloader(
+        self._supervisor = systemd.Supervisor(os.environ, failed=self._not_told)
+        self.reloader = reload.Reloader(
             config,
             load,
             scrub=self._scrubber.scrub,
             take_over=self._take_over,
             around=self._supervisor.told_of_reload,
         )
-        self._keeper, self._fleet = keeper.opened(config, self._connection)
+        self._keeper, self._fleet = manager.opened(config, self._connection)
         self._compat = config.metrics.compat
         self._receiver = receiver.Receiver(
-            source=choice.event_stream(config, decoder),
+            source=registry.event_stream(config, decoder),
             fleet=self._fleet,
             connection=self._connection,
             scrub=self._scrubber.scrub,
         )
         self._worker_poll = self._poll_of_workers(config)
-        self._results: backend.Backend | None = None
+        self._results: result_backend_health.Backend | None = None
         self._loops = [self._loop_of(question) for question in self._questions(config)]
         self._exposition = exposition.Exposition(
             self._families, extra=process_metrics.renderer(), hold=config.metrics.zero_born_hold
@@ -129,9 +129,9 @@ class Daemon:
         self._threads = list(self._parts())
         self._web: web.WebServer | None = None
 
-    def _poll_of_workers(self, config: schema.Config) -> workers_poll.WorkerPoll:
-        return workers_poll.WorkerPoll(
-            control.Control(config),
+    def _poll_of_workers(self, config: schema.Config) -> WorkerPoll:
+        return WorkerPoll(
+            remote_control.Control(config),
             self._fleet,
             self._connection,
             interval=config.polling.workers,
@@ -142,14 +142,14 @@ class Daemon:
 
     def _questions(self, config: schema.Config) -> Iterator[loop.Question]:
         """Yield what is asked, each in a thread of its own."""
-        reader = choice.queue_reader_of(config)
-        yield queues_poll.QueuePoll(reader, self._fleet, interval=config.polling.queues)
+        reader = registry.queue_reader_of(config)
+        yield QueuePoll(reader, self._fleet, interval=config.polling.queues)
         if self._connection.events_impossible is None:  # remote control needs what events need
             yield self._worker_poll
         asked = result_backend.open_backend(config)
         if asked is not None:
-            self._results = backend.Backend(asked.transport)
-            yield backend_poll.BackendPoll(asked, self._results)
+            self._results = result_backend_health.Backend(asked.transport)
+            yield BackendPoll(asked, self._results)
 
     def _loop_of(self, question: loop.Question) -> loop.Loop:
         return loop.Loop(
@@ -257,8 +257,8 @@ class Daemon:
             yield from self._keeper.families()
         yield from self._web.families() if self._web else ()
 
-    def _status(self) -> status.Status:
-        return summary.build(
+    def _status(self) -> status_schema.Status:
+        return status.build(
             self._fleet,
             self._connection,
             self._results,
@@ -279,14 +279,16 @@ class Daemon:
         )
 
 
-def _connection_of(config: schema.Config, decoder: wire.Decoder) -> stream.Stream:
+def _connection_of(config: schema.Config, decoder: decoding.Decoder) -> subscription.Stream:
     """Return the state of the stream, which shows what its decoder counts."""
     url = config.broker.url
-    connection = stream.Stream(transport=choice.transport_of(url), url=redaction.redact_url(url))
+    connection = subscription.Stream(
+        transport=registry.transport_of(url), url=redaction.redact_url(url)
+    )
     connection.rejected, connection.salvaged = decoder.rejected, decoder.salvaged
     connection.refused_types = decoder.refused_types
-    connection.events_impossible = choice.why_no_events(config.broker)
-    connection.visibility_timeout = choice.visibility_timeout_of(config.broker)
+    connection.events_impossible = registry.why_no_events(config.broker)
+    connection.visibility_timeout = registry.visibility_timeout_of(config.broker)
     return connection
 
 

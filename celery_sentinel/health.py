@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel import summary, web
-from celery_sentinel.fleet import polls
+from celery_sentinel import status, web
+from celery_sentinel.telemetry import polls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from celery_sentinel.fleet import model, stream
+    from celery_sentinel.fleet import model
+    from celery_sentinel.telemetry import subscription
 
 STUCK = 60.0  # seconds without a turn of its loop after which a thread is not healthy
 QUIET = 15.0  # seconds without any event, with workers known, after which we are not ready
@@ -27,7 +28,7 @@ def of_threads(beats: Iterable[tuple[str, float]], now: float) -> web.Health:
 
 
 def of_stream(
-    fleet: model.Fleet, connection: stream.Stream, *, started: float, now: float
+    fleet: model.Fleet, connection: subscription.Stream, *, started: float, now: float
 ) -> web.Health:
     """Tell whether we are connected, and hear the workers where there are any.
 
@@ -41,11 +42,13 @@ def of_stream(
         # One that its work may have silenced is not expected to be heard.
         patience = [worker.patience for worker in beating if not worker.may_be_working]
         unusable = [
-            one for one in polls.troubles(fleet, connection) if one.reason in polls.UNUSABLE
+            one
+            for one in polls.troubles(connection, fleet.polls, fleet.backlog.condition)
+            if one.reason in polls.UNUSABLE
         ]
         last = fleet.last_event_at
     if unusable:
-        reasons = tuple(f"broker {connection.url}: {summary.sentence(one)}" for one in unusable)
+        reasons = tuple(f"broker {connection.url}: {status.sentence(one)}" for one in unusable)
         return web.Health(ok=False, reasons=reasons)
     # An event of before the start says nothing of the time since.
     silence = None if last is None else now - max(last, started)

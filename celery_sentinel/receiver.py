@@ -8,13 +8,14 @@ import time
 from typing import TYPE_CHECKING
 
 from celery_sentinel import errors, logs
-from celery_sentinel.brokers import reasons
+from celery_sentinel.brokers import failure_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from celery_sentinel.brokers import interface
-    from celery_sentinel.fleet import model, stream
+    from celery_sentinel.brokers import protocols
+    from celery_sentinel.fleet import model
+    from celery_sentinel.telemetry import subscription
 
 TICK = 0.5  # seconds between two looks at silences and overdue records
 FIRST_BACKOFF = 0.2
@@ -31,9 +32,9 @@ class Receiver:
     def __init__(
         self,
         *,
-        source: interface.EventStream,
+        source: protocols.EventStream,
         fleet: model.Fleet,
-        connection: stream.Stream,
+        connection: subscription.Stream,
         scrub: Callable[[str], str],
         jitter: random.Random | None = None,
     ) -> None:
@@ -167,7 +168,7 @@ class Receiver:
         known = connection.last_error is not None
         news = "broker_lost" if connection.up else "broker_unreachable"
         text = self._scrub(str(error))
-        connection.last_reason = reasons.of(error)
+        connection.last_reason = failure_reasons.of(error)
         connection.lost(
             time.monotonic(), time.time(), reason=error.reason, error=text, since=error.since
         )

@@ -1,1 +1,1 @@
-"""All that opens a socket to a broker: one module a kind, behind one small protocol."""
+"""The brokers: one package a kind, each with its events and its queues, behind two protocols."""

@@ -15,7 +15,7 @@ import yaml
 import celery_sentinel
 from celery_sentinel import errors, redaction
 from celery_sentinel.cli import objectives_page, options
-from celery_sentinel.config import addresses, faults
+from celery_sentinel.config import addresses, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,11 +114,11 @@ def check_config(
         loaded = options.load(context, file or context.params["config_file"])
     scrubber = redaction.Scrubber.of(loaded.config)
     for doubt in loaded.doubts:
-        line = faults.printable(scrubber.scrub(doubt))
+        line = texts.printable(scrubber.scrub(doubt))
         click.echo(f"celery-sentinel: warning: {line}", err=True)
     if task or queue:
         for line in objectives_page.lines(loaded, tasks=task, queues=queue):
-            click.echo(faults.printable(line))
+            click.echo(texts.printable(line))
         return
     click.echo("# valid; this is what would be used, with *** for secrets")
     click.echo(_yaml(redaction.redact(loaded.config)), nl=False)
@@ -134,10 +134,10 @@ def check_config(
 )
 def metrics(**given: str) -> None:
     """Print the catalogue of all metrics."""
-    from celery_sentinel import catalogue  # noqa: PLC0415 - keeps --version and --help quick
-    from celery_sentinel.cli import catalogue_page  # noqa: PLC0415 - the same
+    from celery_sentinel.cli import metrics_page  # noqa: PLC0415 - the same
+    from celery_sentinel.metrics import catalogue  # noqa: PLC0415 - keeps --version and --help quick
 
-    write = {"text": catalogue_page.text, "markdown": catalogue_page.markdown}[given["format"]]
+    write = {"text": metrics_page.text, "markdown": metrics_page.markdown}[given["format"]]
     for line in write(catalogue.METRICS):
         click.echo(line)
 
@@ -206,7 +206,7 @@ def _told(scrubber: redaction.Scrubber) -> Iterator[None]:
     try:
         yield
     except errors.SentinelError as error:
-        line = faults.printable(scrubber.scrub(str(error)))
+        line = texts.printable(scrubber.scrub(str(error)))
         click.echo(f"celery-sentinel: error: {line}", err=True)
         raise click.exceptions.Exit(error.exit_code) from None
 
@@ -216,7 +216,7 @@ def _check_address(text: str) -> None:
         addresses.parse(text)
     except ValueError:
         raise errors.ConfigError(
-            f"{options.LISTEN_ADDRESS}: found {faults.quoted(text)}; allowed: {addresses.ALLOWED}",
+            f"{options.LISTEN_ADDRESS}: found {texts.quoted(text)}; allowed: {addresses.ALLOWED}",
         ) from None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from celery_sentinel.config import loading, schema, sources
+from celery_sentinel.config import broker_url as broker_url_source, loading, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def load(context: click.Context, file: str | None) -> loading.Loaded:
         origin = _origin(context, name, _FLAG) or _origin(context, name, _VARIABLE)
         if origin:
             overrides[key], origins[key] = context.params[name], origin
-    url = sources.choose(
+    url = broker_url_source.choose(
         [
             (_given(context, "broker_url", level), _given(context, "broker_url_file", level))
             for level in (_FLAG, _VARIABLE)
@@ -97,9 +97,9 @@ def _given(
     context: click.Context,
     name: str,
     level: click.core.ParameterSource,
-) -> sources.Given | None:
+) -> broker_url_source.Given | None:
     origin = _origin(context, name, level)
-    return sources.Given(context.params[name], origin) if origin else None
+    return broker_url_source.Given(context.params[name], origin) if origin else None
 
 
 LISTEN_ADDRESS, LOG_LEVEL = "--web.listen-address", "--log.level"

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from celery_sentinel.config import checks, conversion, document, faults, objective_doubts, schema
+from celery_sentinel.config import (
+    convert,
+    objective_warnings,
+    schema,
+    texts,
+    validate,
+    yaml_nodes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,7 +23,7 @@ class Loaded(NamedTuple):
     """A configuration; ``locate`` names the place of a key, ``doubts`` are lines of warning."""
 
     config: schema.Config
-    locate: Callable[[faults.Path], str]
+    locate: Callable[[texts.Path], str]
     doubts: tuple[str, ...]
 
 
@@ -43,48 +50,50 @@ def read(
     its text is one line with the place, the key, what was found and what is allowed, and shows
     no password.
     """
-    tree = document.Node(value={}, place="defaults") if path is None else document.read(path)
+    tree = yaml_nodes.Node(value={}, place="defaults") if path is None else yaml_nodes.read(path)
     for key, value in overrides.items():
         origin = (origins or {}).get(key, key)
         tree = _overridden(tree, tuple(key.split(".")), _node(value, origin))
-    config = conversion.convert(tree, schema.Config)
+    config = convert.convert(tree, schema.Config)
     locate = locator(tree)
-    checks.check(config, locate)
-    doubts = (*checks.doubts(config, locate), *objective_doubts.of(config, locate))
+    validate.check(config, locate)
+    doubts = (*validate.doubts(config, locate), *objective_warnings.of(config, locate))
     return Loaded(config, locate, doubts)
 
 
-def locator(tree: document.Node) -> Callable[[faults.Path], str]:
+def locator(tree: yaml_nodes.Node) -> Callable[[texts.Path], str]:
     """Return what names the place of a key: that of the deepest node on the way to it."""
 
-    def locate(path: faults.Path) -> str:
+    def locate(path: texts.Path) -> str:
         return _place(tree, path)
 
     return locate
 
 
-def _node(value: object, place: str) -> document.Node:
+def _node(value: object, place: str) -> yaml_nodes.Node:
     """Return the node of a value that came from a flag, as if it stood in a file."""
     if isinstance(value, list | tuple):
-        return document.Node(value=tuple(_node(item, place) for item in value), place=place)
+        return yaml_nodes.Node(value=tuple(_node(item, place) for item in value), place=place)
     if value is None or isinstance(value, str | int | float):
-        return document.Node(value=value, place=place)
+        return yaml_nodes.Node(value=value, place=place)
     raise TypeError(f"{place}: an override is text, a number, a boolean or a list of them")
 
 
-def _overridden(tree: document.Node, path: tuple[str, ...], node: document.Node) -> document.Node:
+def _overridden(
+    tree: yaml_nodes.Node, path: tuple[str, ...], node: yaml_nodes.Node
+) -> yaml_nodes.Node:
     """Return ``tree`` with ``node`` at ``path``; what is no section there is kept and refused."""
     if not path:
         return node
     if tree.value is not None and not isinstance(tree.value, dict):
         return tree
     items = dict(tree.value or {})
-    child = items.get(path[0], document.Node(value=None, place=node.place))
+    child = items.get(path[0], yaml_nodes.Node(value=None, place=node.place))
     items[path[0]] = _overridden(child, path[1:], node)
     return msgspec.structs.replace(tree, value=items)
 
 
-def _place(tree: document.Node, path: faults.Path) -> str:
+def _place(tree: yaml_nodes.Node, path: texts.Path) -> str:
     """Return the place of the deepest node on the way to ``path``."""
     node = tree
     for step in path:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from celery import Celery, signals
 
-from celery_sentinel.demo import tether
+from celery_sentinel.demo import parent_death
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -60,7 +60,7 @@ def _tie_the_pool(**_: Any) -> None:
     worker = os.getpid()
 
     def tie(**_: Any) -> None:
-        tether.die_with_parent(worker)
+        parent_death.die_with_parent(worker)
 
     signals.worker_process_init.connect(tie, weak=False)
 

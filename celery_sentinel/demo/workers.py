@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from celery_sentinel.demo import part
+    from celery_sentinel.demo import process as demo_process
 
 
 class Worker(NamedTuple):
@@ -41,11 +41,11 @@ class Season:
     """Has the seasonal worker come with ``hire`` and sends it home again, in turns of seconds."""
 
     def __init__(
-        self, hire: Callable[[], part.Part], clock: Callable[[], float] = time.monotonic
+        self, hire: Callable[[], demo_process.Part], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._hire = hire
         self._clock = clock
-        self._worker: part.Part | None = None
+        self._worker: demo_process.Part | None = None
         self._next = clock() + AWAY
 
     def turn(self) -> None:

@@ -5,28 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from celery_sentinel.fleet import (
-    answers,
-    backlog,
-    closing,
-    doubt,
-    gone,
-    kinds,
+    build as fleet_build,
+    deaf_proof,
+    deaf_subscription,
+    event_types,
     lock,
-    losses,
+    missed_events,
     objectives,
-    polls,
-    silence,
-    tables,
-    tasks,
-    wedge,
+    queue_depth,
+    task_closing,
+    task_tracker,
+    worker_gone,
+    worker_stuck,
     workers,
 )
+from celery_sentinel.telemetry import polls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from celery_sentinel import events, readings
+    from celery_sentinel import poll_results
     from celery_sentinel.config import schema
+    from celery_sentinel.events.event import Event
     from celery_sentinel.fleet.worker import Worker
 
 STALL = 5.0  # seconds between two calls after which it is we who were asleep
@@ -45,41 +45,44 @@ class Fleet:
         self.failures = 0  # events whose application failed: a defect of ours
         self.last_failure: Exception | None = None
         self.last_event_at: float | None = None
-        self.silence = silence.Silence()
-        self.doubt: doubt.Doubt | None = None  # whether the subscription before this one was dead
-        self.queues = tables.queue_table(config)
-        self.series = tables.series_table(config)
-        self.records = tables.record_table(config)
-        self.closer = closing.Closer(self.records)
-        audit = losses.Losses(self.series, poll_interval=config.polling.workers)
+        self.silence = deaf_subscription.Silence()
+        # Whether the subscription before this one was dead.
+        self.doubt: deaf_proof.Doubt | None = None
+        self.queues = fleet_build.queue_table(config)
+        self.series = fleet_build.series_table(config)
+        self.records = fleet_build.record_table(config)
+        self.closer = task_closing.Closer(self.records)
+        audit = missed_events.Losses(self.series, poll_interval=config.polling.workers)
         self.workers = self._worker_table(config, audit)
-        self.tracker = tasks.Tracker(
+        self.tracker = task_tracker.Tracker(
             series=self.series,
             worker_table=self.workers,
             queue_table=self.queues,
-            classifier=tables.classifier(config),
+            classifier=fleet_build.classifier(config),
             record_table=self.records,
             on_failure=self._failed,
         )
-        self.backlog = backlog.Backlog(
+        self.backlog = queue_depth.Backlog(
             queue_table=self.queues,
             record_table=self.records,
             series_table=self.series,
             worker_table=self.workers,
             interval=config.polling.queues,
         )
-        self.answers = self._answers(config, audit)
+        self.answers = fleet_build.answers_of(self, config, audit)
         self.polls: dict[str, polls.Poll] = {}
-        self.room = tables.room_of(self, config)
+        self.room = fleet_build.room_of(self, config)
         self.objectives = self.room.asked = objectives.of(config, self.series.names)
         self._wedged_after = float(config.workers.wedged_after)
         self._forget_queues_after = float(config.queues.forget_after)
         self.wall = 0.0  # epoch seconds, of the last events or the last look
         self._last_tick: float | None = None
         self._clock_offset: float | None = None  # epoch less monotonic
-        self._kinds = kinds.Kinds(self._handlers())
+        self._kinds = event_types.Kinds(self._handlers())
 
-    def _worker_table(self, config: schema.Config, audit: losses.Losses) -> workers.WorkerTable:
+    def _worker_table(
+        self, config: schema.Config, audit: missed_events.Losses
+    ) -> workers.WorkerTable:
         return workers.WorkerTable(
             limit=config.metrics.limits.workers,
             forget_after=config.workers.forget_after,
@@ -91,17 +94,7 @@ class Fleet:
             on_given_up=self._given_up,
         )
 
-    def _answers(self, config: schema.Config, audit: losses.Losses) -> answers.Answers:
-        return answers.Answers(
-            worker_table=self.workers,
-            queue_table=self.queues,
-            record_table=self.records,
-            tracker=self.tracker,
-            audit=audit,
-            interval=config.polling.workers,
-        )
-
-    def _handlers(self) -> dict[str, Callable[[events.Event], None]]:
+    def _handlers(self) -> dict[str, Callable[[Event], None]]:
         return {
             **self.tracker.handlers(),
             "worker-heartbeat": self._heartbeat,
@@ -123,7 +116,7 @@ class Fleet:
         """Take over how many events there were of each type before a restart."""
         self._kinds.load(counts, unknown_types)
 
-    def apply(self, batch: Sequence[events.Event], now: float, wall: float) -> None:
+    def apply(self, batch: Sequence[Event], now: float, wall: float) -> None:
         """Apply events received at monotonic ``now`` and epoch ``wall``. Takes the lock."""
         known = self._kinds
         with self.lock:
@@ -165,7 +158,7 @@ class Fleet:
             self.answers.expire(now)
             self.room.look(now, wall)
             for worker in self.workers:
-                wedge.judge(worker, self.queues, now, after=self._wedged_after)
+                worker_stuck.judge(worker, self.queues, now, after=self._wedged_after)
 
     def _note_clock(self, offset: float) -> None:
         """Move what is remembered in epoch seconds when our own clock has been set.
@@ -180,14 +173,14 @@ class Fleet:
             if self.last_event_at is not None:
                 self.last_event_at += step
 
-    def apply_reading(self, reading: readings.BrokerReading, now: float, wall: float) -> None:
+    def apply_reading(self, reading: poll_results.BrokerReading, now: float, wall: float) -> None:
         """Take over what a poll of the queues found. Takes the lock."""
         with self.lock:
             self.backlog.apply(reading, now, wall)
 
     def apply_answers(
         self,
-        found: Sequence[readings.WorkerReading],
+        found: Sequence[poll_results.WorkerReading],
         *,
         asked_at: float,
         now: float,
@@ -204,7 +197,7 @@ class Fleet:
     def note_gone(self, names: Collection[str], asked_at: float, *, lasting: bool) -> None:
         """Note which workers the broker did not know any more at ``asked_at``. Takes the lock."""
         with self.lock:
-            gone.note(self.workers, names, asked_at, lasting=lasting)
+            worker_gone.note(self.workers, names, asked_at, lasting=lasting)
 
     def note_queues(self, found: Iterable[tuple[str, str]], wall: float) -> None:
         """Remember queues the broker knows of, as (name, source) pairs. Takes the lock."""
@@ -213,7 +206,12 @@ class Fleet:
                 self.queues.note(name, source, wall)
 
     def note_poll(
-        self, name: str, trouble: readings.Trouble | None = None, *, duration: float, wall: float
+        self,
+        name: str,
+        trouble: poll_results.Trouble | None = None,
+        *,
+        duration: float,
+        wall: float,
     ) -> None:
         """Note how a poll went, and why it failed if it did. Takes the lock."""
         with self.lock:
@@ -230,7 +228,7 @@ class Fleet:
                 self.doubt = None
                 self.workers.resubscribed(now)
             else:
-                self.doubt = self.doubt or doubt.Doubt(self.workers, since=amid, now=now)
+                self.doubt = self.doubt or deaf_proof.Doubt(self.workers, since=amid, now=now)
                 self.doubt.renewed_at = now
                 self.workers.renewed(now)
             self.silence.subscribed(now)
@@ -260,22 +258,22 @@ class Fleet:
         """Take over what can change while running: queue names, categories, objectives."""
         with self.lock:
             self.queues.configure(
-                watch=tables.watched(config),
-                ignore=tables.ignored(config),
+                watch=fleet_build.watched(config),
+                ignore=fleet_build.ignored(config),
                 dead_letter=config.queues.dead_letter,
             )
             self._forget_queues_after = float(config.queues.forget_after)
             self._wedged_after = float(config.workers.wedged_after)
-            self.tracker.classifier = tables.classifier(config)
+            self.tracker.classifier = fleet_build.classifier(config)
             self.objectives = self.room.asked = objectives.of(config, self.series.names)
 
-    def _heartbeat(self, event: events.Event) -> None:
+    def _heartbeat(self, event: Event) -> None:
         self.workers.heartbeat(event, self.tracker.now, self.wall)
 
-    def _online(self, event: events.Event) -> None:
+    def _online(self, event: Event) -> None:
         self.workers.online(event, self.tracker.now, self.wall)
 
-    def _offline(self, event: events.Event) -> None:
+    def _offline(self, event: Event) -> None:
         self.workers.offline(event, self.tracker.now, self.wall)
 
     def _failed(self, error: Exception) -> None:

@@ -6,12 +6,13 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import bindings, idle_queues, labels, stems
+from celery_sentinel.fleet import eviction_of_queues, labels, queue_bindings, queue_names
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
-    from celery_sentinel import events, readings
+    from celery_sentinel import poll_results
+    from celery_sentinel.events.event import Event
     from celery_sentinel.fleet.worker import Worker
 
 # The routing key of native delayed delivery: 28 bits of delay, then the real routing key.
@@ -60,7 +61,7 @@ class QueueTable:
     """Every queue named by the configuration or by an event, ignored ones left out.
 
     ``wall`` (epoch seconds) is set by the caller now and then. Of ``lately`` and ``after``
-    idle_queues.py tells.
+    eviction_of_queues.py tells.
 
     Queues that processes made for themselves are one, under what their names share: ``folded``
     has those names, ``fanout`` those whose messages reach every worker.
@@ -80,10 +81,12 @@ class QueueTable:
         self.overflow = 0
         self.wall = 0.0
         self.by_name: dict[str, Queue] = {}
-        self.idle = idle_queues.IdleQueues(self.by_name, limit=limit, lately=lately, after=after)
+        self.idle = eviction_of_queues.IdleQueues(
+            self.by_name, limit=limit, lately=lately, after=after
+        )
         self.folded: set[str] = set()
         self.fanout: set[str] = set()
-        self.bindings = bindings.Bindings()
+        self.bindings = queue_bindings.Bindings()
         self._unlisted: dict[str, str] = {}
         self._learnt: dict[str, str] = {}
         self._sent: dict[str, int] = {}
@@ -128,9 +131,9 @@ class QueueTable:
             if queue is None:
                 return
             queue.lively_at = self.wall
-        if source in {idle_queues.CONSUMED, idle_queues.SENT_TO}:
+        if source in {eviction_of_queues.CONSUMED, eviction_of_queues.SENT_TO}:
             queue.lively_at = max(queue.lively_at, self.wall)
-            if source == idle_queues.CONSUMED:
+            if source == eviction_of_queues.CONSUMED:
                 queue.consumed_at = self.wall
         queue.sources.add(source)
         queue.mentioned_at = max(queue.mentioned_at, mentioned_at)
@@ -145,11 +148,11 @@ class QueueTable:
         queue = self.by_name.get(name)
         return queue.name if queue is not None else self._unlisted.get(name, labels.OTHER)
 
-    def bound(self, told: readings.Binding) -> None:
+    def bound(self, told: poll_results.Binding) -> None:
         """Take over how a queue that a worker consumes hangs on an exchange."""
         queue = self.kept(told.queue)
         self.bindings.note(told, queue)
-        if told.type == bindings.FANOUT and len(self.fanout) < self.limit:
+        if told.type == queue_bindings.FANOUT and len(self.fanout) < self.limit:
             self.fanout.add(queue)
 
     def kept(self, name: str) -> str:
@@ -158,7 +161,7 @@ class QueueTable:
 
     def _stem(self, name: str) -> str:
         """Return the name under which a queue is kept: its own if the configuration has it."""
-        stem = stems.of(name)
+        stem = queue_names.of(name)
         if stem == name or name in self.by_name:
             return name
         if len(self.folded) < self.limit:
@@ -229,7 +232,7 @@ class QueueTable:
         queue = self.by_name[name] = Queue(name, "dead_letter" if dead else "work")
         return queue
 
-    def of_sent(self, event: events.Event) -> str:
+    def of_sent(self, event: Event) -> str:
         """Return the queue a ``task-sent`` event names, and learn it for the task's name.
 
         With native delayed delivery the event names none and the routing key hides it; with
@@ -281,7 +284,7 @@ class QueueTable:
         return self._learnt.get(name) or labels.UNKNOWN
 
 
-def _routed_to(event: events.Event) -> str | None:
+def _routed_to(event: Event) -> str | None:
     """Return the queue that the routing key of a ``task-sent`` tells, or None."""
     key = event.routing_key
     delayed = _DELAYED.match(key or "")

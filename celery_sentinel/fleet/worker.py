@@ -6,10 +6,10 @@ from collections import deque
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import verdict
+from celery_sentinel.fleet import worker_verdict
 
 if TYPE_CHECKING:
-    from celery_sentinel.fleet import ledger, records
+    from celery_sentinel.fleet import task_records, worker_missed_events
 
 DEFAULT_INTERVAL = 2.0  # celery's heartbeat interval, until a worker announces its own
 SILENCE_FLOOR = 10.0  # seconds
@@ -114,7 +114,7 @@ class Worker:
         self.doubted: int | None = None  # a count too high to be believed unless it is said again
         self.clock: int | None = None  # Lamport clock of its last worker event
         self.gone_at = 0.0  # monotonic: when the broker was found to know its process no more
-        self.ledgers: dict[int | None, ledger.Ledger] = {}  # by pid
+        self.ledgers: dict[int | None, worker_missed_events.Ledger] = {}  # by pid
         self.starts: dict[int | None, list[int | None]] = {}  # those of the ledgers, by pid
         self.missed: int | None = None  # task-started that were lost; None: never checked
         self.loadavg: tuple[float, float, float] | None = None
@@ -129,7 +129,7 @@ class Worker:
         self.events_enabled: bool | None = None
         self.unexplained_progress = False
         self.idle_at: float | None = None  # monotonic: the last heartbeat, if its active was 0
-        self.running: dict[str, records.TaskRecord] = {}
+        self.running: dict[str, task_records.TaskRecord] = {}
         self.worked = False  # its process ran something when it was lost
         self.skews: deque[float] = deque(maxlen=SKEW_WINDOW)
         self.clear_answers()
@@ -195,23 +195,32 @@ class Worker:
 
     @property
     def kind(self) -> str:
-        """Its pool as ``verdict`` knows it: what silence and stillness of it mean."""
-        if self.pool in verdict.FREE_POOLS:
-            return self.pool or verdict.UNKNOWN
+        """Its pool as ``worker_verdict`` knows it: what silence and stillness of it mean."""
+        if self.pool in worker_verdict.FREE_POOLS:
+            return self.pool or worker_verdict.UNKNOWN
         if self.beats_at_work:
-            return verdict.OTHER
-        return verdict.SOLO if self.pool == verdict.SOLO else verdict.UNKNOWN
+            return worker_verdict.OTHER
+        return worker_verdict.SOLO if self.pool == worker_verdict.SOLO else worker_verdict.UNKNOWN
 
     @property
     def is_silent_at_work(self) -> bool:
         """Whether it is, or may be, of a kind that neither beats nor answers while it works."""
-        return self.kind in {verdict.SOLO, verdict.UNKNOWN}
+        return self.kind in {worker_verdict.SOLO, worker_verdict.UNKNOWN}
 
     @property
     def may_be_working(self) -> bool:
         """Whether it beat, and what silenced it may be a task."""
         silent = self.state is State.UNHEARD and self.heartbeat_at is not None
         return silent and self.is_silent_at_work
+
+    def silence(self, *, ours: bool) -> worker_verdict.Facts:
+        """Return what is known of it after too long a silence; ``ours`` if it may be ours."""
+        heard = "ours" if ours else "silent"
+        return worker_verdict.Facts(
+            heard="never" if self.heartbeat_at is None else heard,
+            gone="yes" if self.is_gone else "no",
+            pool=self.kind,
+        )
 
     @property
     def left_queues(self) -> tuple[str, ...]:

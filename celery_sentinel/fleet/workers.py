@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import idle_workers, labels, losses, processes, stamps, verdict
+from celery_sentinel.fleet import (
+    eviction_of_workers,
+    labels,
+    missed_events,
+    timestamps,
+    worker_restarts,
+    worker_verdict,
+)
 from celery_sentinel.fleet.worker import State, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from celery_sentinel import events
+    from celery_sentinel.events.event import Event
 
 LONGEST_INTERVAL = 3600.0
 LAG_WINDOW = 30.0  # seconds
@@ -47,7 +54,7 @@ class WorkerTable:
         limit: int,
         forget_after: float,
         shutdown_timeout: float,
-        audit: losses.Losses,
+        audit: missed_events.Losses,
         on_lost: Callable[[Worker], None],
         on_idle: Callable[[Worker, float], None],
         on_left: Callable[[Worker], None],
@@ -59,9 +66,9 @@ class WorkerTable:
         self.overflow = 0
         self.lost = 0
         self.by_hostname = _Workers(self._make)
-        self.idle = idle_workers.IdleWorkers(self.by_hostname, limit)
+        self.idle = eviction_of_workers.IdleWorkers(self.by_hostname, limit)
         self._losses = audit
-        self._processes = processes.Processes(audit, on_end=self._ended)
+        self._processes = worker_restarts.Processes(audit, on_end=self._ended)
         self._on_lost = on_lost
         self._on_idle = on_idle
         self._on_left = on_left
@@ -91,10 +98,10 @@ class WorkerTable:
         worker = self.by_hostname[hostname] = Worker(hostname)
         return worker
 
-    def heartbeat(self, event: events.Event, now: float, wall: float) -> None:
+    def heartbeat(self, event: Event, now: float, wall: float) -> None:
         """Apply ``worker-heartbeat``: monotonic ``now`` and epoch ``wall`` are its receipt."""
         worker = self.find(event.hostname)
-        if worker is self.overflowed or not processes.is_newest(worker, event, now, wall):
+        if worker is self.overflowed or not worker_restarts.is_newest(worker, event, now, wall):
             return
         self._processes.note_pid(worker, event, resubscribed_at=self.resubscribed_at)
         self._heard(worker, event, now, wall)
@@ -103,16 +110,16 @@ class WorkerTable:
         self._note_vitals(worker, event, event.processed, now)
         self._note_idleness(worker, now)
 
-    def online(self, event: events.Event, now: float, wall: float) -> None:
+    def online(self, event: Event, now: float, wall: float) -> None:
         """Apply ``worker-online``."""
         worker = self.find(event.hostname)
-        if worker is self.overflowed or not processes.is_newest(worker, event, now, wall):
+        if worker is self.overflowed or not worker_restarts.is_newest(worker, event, now, wall):
             return
-        if processes.is_fresh(worker, event, resubscribed_at=self.resubscribed_at):
+        if worker_restarts.is_fresh(worker, event, resubscribed_at=self.resubscribed_at):
             # A container, where pids are few.
             self._processes.restarted(worker, event.pid, resubscribed_at=self.resubscribed_at)
         self._processes.note_pid(worker, event, resubscribed_at=self.resubscribed_at)
-        stamp = stamps.sane(event.timestamp, wall)
+        stamp = timestamps.sane(event.timestamp, wall)
         worker.announced_at = stamp
         if not event.processed:  # else it has been there all along and found its broker again
             worker.started_at = stamp or wall
@@ -120,7 +127,7 @@ class WorkerTable:
         if event.processed is not None:
             self._note_vitals(worker, event, event.processed, now)
 
-    def offline(self, event: events.Event, now: float, wall: float) -> None:
+    def offline(self, event: Event, now: float, wall: float) -> None:
         """Apply ``worker-offline``, unless the worker has been heard since it was written.
 
         After a broker restart a worker sends the goodbye it had buffered, old timestamp and
@@ -130,7 +137,7 @@ class WorkerTable:
         if worker is self.overflowed:
             return
         worker.duplicate = False  # until its namesake is heard beside it again
-        stamp = stamps.sane(event.timestamp, wall)
+        stamp = timestamps.sane(event.timestamp, wall)
         announced = worker.announced_at
         stale = announced is not None and stamp is not None and stamp < announced
         if stale or event.pid != (worker.pid or event.pid):
@@ -144,7 +151,7 @@ class WorkerTable:
         worker.active = None
         worker.idle_at = now if event.active == 0 else None
 
-    def _heard(self, worker: Worker, event: events.Event, now: float, wall: float) -> None:
+    def _heard(self, worker: Worker, event: Event, now: float, wall: float) -> None:
         worker.heard = now
         worker.heartbeat_at = wall
         worker.state = State.UP
@@ -155,19 +162,21 @@ class WorkerTable:
         worker.clock = event.clock if event.clock is not None else worker.clock
         worker.sw_ver = labels.clean(event.sw_ver) if event.sw_ver else worker.sw_ver
         worker.sw_sys = labels.clean(event.sw_sys) if event.sw_sys else worker.sw_sys
-        if stamps.sane(event.timestamp, wall) is not None:
+        if timestamps.sane(event.timestamp, wall) is not None:
             delay = wall - event.timestamp
             worker.skews.append(delay)
             self._note_lag(int(now), delay - min(worker.skews))
 
-    def _note_vitals(self, worker: Worker, event: events.Event, processed: int, now: float) -> None:
+    def _note_vitals(self, worker: Worker, event: Event, processed: int, now: float) -> None:
         self._processes.note_progress(worker, processed, now, resubscribed_at=self.resubscribed_at)
         self._losses.beat(worker, event, processed, now)
         worker.progress_at = now
         if event.freq is not None and 0 < event.freq <= LONGEST_INTERVAL:
             worker.interval = event.freq
         active = event.active
-        worker.active = active if active is not None and 0 <= active < processes.MAX_COUNT else None
+        worker.active = (
+            active if active is not None and 0 <= active < worker_restarts.MAX_COUNT else None
+        )
         if active:
             worker.beats_at_work = True
         if event.loadavg is not None and len(event.loadavg) == 3:  # noqa: PLR2004 -- 1, 5, 15 min
@@ -206,7 +215,7 @@ class WorkerTable:
         """
         for worker in list(self.by_hostname.values()):
             quiet = now - worker.last_heard
-            if quiet > losses.SETTLED_AFTER and worker.state is State.OFFLINE:
+            if quiet > missed_events.SETTLED_AFTER and worker.state is State.OFFLINE:
                 self._losses.end_all(worker)
                 self._left_idle(worker)
                 self._give_up(worker, quiet, listening=listening)
@@ -232,15 +241,15 @@ class WorkerTable:
         """Say of a worker that is silent what may be said; ``ours`` if the silence may be."""
         worker.responding = worker.wedged = None
         worker.unanswered = 0
-        facts = _silence_of(worker, ours=ours)
-        found = verdict.of(facts)
+        facts = worker.silence(ours=ours)
+        found = worker_verdict.of(facts)
         worker.state = State.LOST if found.lost else State.UNHEARD
         if found.lost or (worker.may_be_working and not ours):
             worker.active = None  # it may have begun something since
         if found.lost:
             worker.worked = worker.worked or bool(worker.running)
             self.lost += 1
-            if verdict.tasks_lost(facts):
+            if worker_verdict.tasks_lost(facts):
                 self._on_lost(worker)
 
     def _had_time(self, worker: Worker, now: float) -> bool:
@@ -285,13 +294,3 @@ class WorkerTable:
     def lag(self) -> float | None:
         """Worst heartbeat delay in the last 30 s less the worker's skew; None when none came."""
         return max((lag for _, lag in self._lags), default=None)
-
-
-def _silence_of(worker: Worker, *, ours: bool) -> verdict.Facts:
-    """Return what is known of a worker that has been silent for too long."""
-    heard = "ours" if ours else "silent"
-    return verdict.Facts(
-        heard="never" if worker.heartbeat_at is None else heard,
-        gone="yes" if worker.is_gone else "no",
-        pool=worker.kind,
-    )

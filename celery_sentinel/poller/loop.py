@@ -6,13 +6,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from celery_sentinel import errors, logs, readings
-from celery_sentinel.brokers import reasons
+from celery_sentinel import errors, logs, poll_results
+from celery_sentinel.brokers import failure_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from celery_sentinel.fleet import model, stream
+    from celery_sentinel.fleet import model
+    from celery_sentinel.telemetry import subscription
 
 PULSE = 0.5  # seconds between two looks at the clock
 
@@ -43,7 +44,7 @@ class Loop:
         question: Question,
         *,
         fleet: model.Fleet,
-        connection: stream.Stream,
+        connection: subscription.Stream,
         scrub: Callable[[str], str],
     ) -> None:
         self.name = question.name
@@ -83,10 +84,12 @@ class Loop:
             self._question.ask()
         except errors.BrokerError as error:
             problem = self._scrub(str(error))
-            trouble = readings.Trouble(reason=reasons.of(error), text=problem)
+            trouble = poll_results.Trouble(reason=failure_reasons.of(error), text=problem)
         except Exception as error:  # noqa: BLE001 -- a library's own; the next poll may do better
             problem = self._survived(error)
-            trouble = readings.Trouble(reason=reasons.of(error), text=problem[: errors.LONGEST])
+            trouble = poll_results.Trouble(
+                reason=failure_reasons.of(error), text=problem[: errors.LONGEST]
+            )
             self._close()
         self._fleet.note_poll(
             self.name,

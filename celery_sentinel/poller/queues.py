@@ -13,8 +13,8 @@ from celery_sentinel.fleet import labels
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from celery_sentinel import readings
-    from celery_sentinel.brokers import queue_reader
+    from celery_sentinel import poll_results
+    from celery_sentinel.brokers import protocols
     from celery_sentinel.fleet import model
 
 DISCOVER_EACH = 60.0  # seconds between two looks for queues nobody told us of
@@ -29,7 +29,7 @@ class QueuePoll:
     name = "queues"
 
     def __init__(
-        self, reader: queue_reader.QueueReader, fleet: model.Fleet, *, interval: float
+        self, reader: protocols.QueueReader, fleet: model.Fleet, *, interval: float
     ) -> None:
         self._reader = reader
         self._fleet = fleet
@@ -120,7 +120,7 @@ class QueuePoll:
         self._reader.close()
 
 
-def _portions(reading: readings.BrokerReading) -> Iterator[readings.BrokerReading]:
+def _portions(reading: poll_results.BrokerReading) -> Iterator[poll_results.BrokerReading]:
     """Yield the reading in parts, one at least: all at once would hold the receiver up."""
     queues = list(reading.queues.items())
     for start in range(0, max(1, len(queues)), PORTION):

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from celery_sentinel import errors, logs
 from celery_sentinel.fleet.worker import State
-from celery_sentinel.poller import inquest
+from celery_sentinel.poller import gone_workers
 
 if TYPE_CHECKING:
-    from celery_sentinel.brokers import control, mailboxes
-    from celery_sentinel.fleet import model, stream
+    from celery_sentinel.fleet import model
+    from celery_sentinel.remote_control import client as remote_control, mailboxes
+    from celery_sentinel.telemetry import subscription
 
 NEW_WORKER_AFTER = 2.0  # seconds a new worker gets to listen before it is asked out of turn
 # A worker says hello before it listens to commands, so the first request may go unheard.
@@ -56,9 +57,9 @@ class WorkerPoll:
 
     def __init__(
         self,
-        asking: control.Control,
+        asking: remote_control.Control,
         fleet: model.Fleet,
-        connection: stream.Stream,
+        connection: subscription.Stream,
         *,
         interval: float,
         timeout: float,
@@ -67,7 +68,7 @@ class WorkerPoll:
     ) -> None:
         self.enable = enable
         self._control = asking
-        self._inquest = inquest.Inquest(looking, fleet) if looking else None
+        self._inquest = gone_workers.Inquest(looking, fleet) if looking else None
         self._fleet = fleet
         self._connection = connection
         self._interval = interval

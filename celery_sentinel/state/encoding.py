@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from celery_sentinel.state import document
+    from celery_sentinel.state import schema as state_schema
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _ENCODER = msgspec.msgpack.Encoder()
@@ -15,7 +15,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 _REFUSED = (UnicodeEncodeError, OverflowError)
 
 
-def encode(struct: document.Head | document.Portion) -> bytes:
+def encode(struct: state_schema.Head | state_schema.Portion) -> bytes:
     """Encode a frame; records that cannot be written are left out, other values are mended."""
     try:
         return _ENCODER.encode(struct)

@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from celery_sentinel.fleet import copies, idle_series, labels, ledger, records, replacements
-from celery_sentinel.fleet.series import CLOSED, STARTED
+from celery_sentinel.fleet import (
+    eviction_of_series,
+    labels,
+    task_copies,
+    task_records,
+    task_replacements,
+    worker_missed_events,
+)
+from celery_sentinel.fleet.task_series import CLOSED, STARTED
 from celery_sentinel.fleet.worker import State
-from celery_sentinel.state import document, identity, rows, store
+from celery_sentinel.state import broker_id, file as state_file, schema as state_schema, schema_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from celery_sentinel.fleet import model, series, stream, worker
+    from celery_sentinel.fleet import model, task_series, worker
+    from celery_sentinel.telemetry import subscription
 
 T = TypeVar("T")
 
@@ -26,8 +34,8 @@ _MONOTONIC = (
     "idle_at",
     "answered_at",
 )
-_HEAD = msgspec.msgpack.Decoder(document.Head)
-_PORTION = msgspec.msgpack.Decoder(document.Portion)
+_HEAD = msgspec.msgpack.Decoder(state_schema.Head)
+_PORTION = msgspec.msgpack.Decoder(state_schema.Portion)
 
 
 class Restoration:
@@ -47,18 +55,18 @@ class Restoration:
         self._too_many = 0
         self._names: dict[str, str] = {}
         self._bounds: list[tuple[float, ...]] = []
-        self._series: list[series.TaskSeries] = []
+        self._series: list[task_series.TaskSeries] = []
         self._workers: list[worker.Worker] = []
 
-    def read(self, frames: Iterator[bytes], *, broker: str) -> document.Head:
+    def read(self, frames: Iterator[bytes], *, broker: str) -> state_schema.Head:
         """Restore all of the fleet; raise StateError, with the fleet half restored.
 
         A state made for another ``broker`` is refused.
         """
         try:
             head = _HEAD.decode(next(frames, b""))
-            if not identity.same(head.broker, broker):
-                raise store.StateError(f"belongs to {head.broker}, this is {broker}")
+            if not broker_id.same(head.broker, broker):
+                raise state_file.StateError(f"belongs to {head.broker}, this is {broker}")
             self.away = max(0.0, self._wall - head.wall)
             self._taken_at = head.now
             self._too_many = max(0, head.records - self._fleet.records.limit)
@@ -66,7 +74,7 @@ class Restoration:
             for frame in frames:
                 self._portion(_PORTION.decode(frame))
         except msgspec.MsgspecError as error:
-            raise store.StateError(f"is damaged: {error}") from error
+            raise state_file.StateError(f"is damaged: {error}") from error
         self._tables(head)
         return head
 
@@ -82,7 +90,7 @@ class Restoration:
 
     # --- portions -------------------------------------------------------------------------
 
-    def _portion(self, portion: document.Portion) -> None:
+    def _portion(self, portion: state_schema.Portion) -> None:
         self._bounds.extend(portion.bounds)
         self._series.extend(map(self._one_series, portion.series))
         self._workers.extend(map(self._worker, portion.workers))
@@ -95,9 +103,9 @@ class Restoration:
         of_copies = self._fleet.tracker.copies
         for told in portion.shared:
             one = _at(self._series, told.series)
-            of_copies.shared[told.uuid] = copies.Shared(one, told.retries, told.sent, told.eta)
+            of_copies.shared[told.uuid] = task_copies.Shared(one, told.retries, told.sent, told.eta)
 
-    def _one_series(self, row: document.Series) -> series.TaskSeries:
+    def _one_series(self, row: state_schema.Series) -> task_series.TaskSeries:
         one = self._fleet.series.load(row.labels)
         if one is None:  # its counters have no place now, its open tasks need one
             return self._fleet.series.find(*_place(row.labels))
@@ -115,24 +123,26 @@ class Restoration:
         for name in ("runtime_succeeded", "runtime_failed", "queue_wait"):
             self._histogram(getattr(one, name), getattr(row, name))
         one.heard = self._older(row.heard) if row.heard else self._now
-        one.told = idle_series.told(one)
+        one.told = eviction_of_series.told(one)
         return one
 
-    def _histogram(self, found: series.Histogram | None, row: document.Histogram | None) -> None:
+    def _histogram(
+        self, found: task_series.Histogram | None, row: state_schema.Histogram | None
+    ) -> None:
         """Take over a histogram, unless its bounds have been configured anew."""
         if row is None:
             return
         bounds = _at(self._bounds, row.bounds)
         if len(row.counts) != len(bounds) + 1:
-            raise store.StateError("is damaged: a histogram has not one count for each bound")
+            raise state_file.StateError("is damaged: a histogram has not one count for each bound")
         if found is not None and found.bounds == bounds:
             found.counts, found.sum = row.counts, row.sum
 
-    def _worker(self, row: document.Worker) -> worker.Worker:
+    def _worker(self, row: state_schema.Worker) -> worker.Worker:
         found = self._fleet.workers.find(row.hostname)
         if found is self._fleet.workers.overflowed:
             return found
-        for name in rows.SAME:
+        for name in schema_rows.SAME:
             setattr(found, name, getattr(row, name))
         found.processed_by_pid = dict(row.processed_by_pid)
         found.skews.extend(row.skews)
@@ -140,8 +150,8 @@ class Restoration:
             found.queues = tuple(self._names.setdefault(name, name) for name in row.queues)
         for told in row.ledgers:
             _, *balance = msgspec.structs.astuple(told)
-            account = found.ledgers[told.pid] = ledger.Ledger()
-            account.resume(ledger.Balance(*balance))
+            account = found.ledgers[told.pid] = worker_missed_events.Ledger()
+            account.resume(worker_missed_events.Balance(*balance))
             found.starts[told.pid] = account.starts
         found.state = State(row.state)
         judged = found.state in {State.LOST, State.OFFLINE}
@@ -153,7 +163,7 @@ class Restoration:
                 setattr(found, name, self._older(then) if judged else self._as_old(then))
         return found
 
-    def _record(self, row: document.Record) -> None:
+    def _record(self, row: state_schema.Record) -> None:
         table = self._fleet.records
         one, by = _at(self._series, row.series), self._worker_of(row.worker)
         if row.state == CLOSED:
@@ -169,7 +179,7 @@ class Restoration:
             return
         record = self._told(row, one, by, seen)
         table.by_id[row.uuid] = record
-        if records.SEPARATOR in row.uuid:
+        if task_records.SEPARATOR in row.uuid:
             self._fleet.tracker.copies.known = True
         if row.state != CLOSED:
             one.in_flight[row.state] += 1
@@ -177,42 +187,46 @@ class Restoration:
             by.running[row.uuid] = record
 
     def _told(
-        self, row: document.Record, one: series.TaskSeries, by: worker.Worker | None, seen: float
-    ) -> records.TaskRecord:
-        return records.TaskRecord(
+        self,
+        row: state_schema.Record,
+        one: task_series.TaskSeries,
+        by: worker.Worker | None,
+        seen: float,
+    ) -> task_records.TaskRecord:
+        return task_records.TaskRecord(
             one, by, row.state, seen, row.retries, row.unclosed,
             row.sent, row.eta, row.received, row.started, row.polled, row.expires,
         )  # fmt: skip
 
-    def _story(self, row: document.Story) -> None:
+    def _story(self, row: state_schema.Story) -> None:
         replaced = self._fleet.tracker.replaced
         if row.alias is not None:
             replaced.aliases[row.uuid] = row.alias
             return
-        story = replaced.stories[row.uuid] = replacements.Story()
+        story = replaced.stories[row.uuid] = task_replacements.Story()
         story.names, story.unannounced = set(row.names), row.unannounced
         if row.coming is not None:
             of, at = row.coming
-            story.coming = replacements.Announced(_at(self._series, of), at)
+            story.coming = task_replacements.Announced(_at(self._series, of), at)
         for run in row.earlier:
             one, by = _at(self._series, run.series), self._worker_of(run.worker)
             story.earlier.append(self._told(run, one, by, self._as_old(run.seen)))
 
     def _worker_of(self, number: int | None) -> worker.Worker | None:
-        if number == document.OVERFLOWED:
+        if number == state_schema.OVERFLOWED:
             return self._fleet.workers.overflowed
         return None if number is None else _at(self._workers, number)
 
     # --- tables of the head ---------------------------------------------------------------
 
-    def _labels(self, told: document.Labels) -> None:
+    def _labels(self, told: state_schema.Labels) -> None:
         """Admit labels first, in their old order: their limits may be lower now."""
         table = self._fleet.series
         table.names.load(told.names, 0)
         table.queues.load(told.queues, 0)
         table.hostnames.load(told.hostnames, 0)
 
-    def _tables(self, head: document.Head) -> None:
+    def _tables(self, head: state_schema.Head) -> None:
         """Set the counts last: on the way here some have grown."""
         fleet, overflow = self._fleet, head.labels.overflow
         fleet.load_event_counts(head.events, head.unknown_types)
@@ -245,7 +259,12 @@ class Restoration:
 
 
 def stream_counts(
-    connection: stream.Stream, told: document.Stream, *, away: float, now: float, kept: bool
+    connection: subscription.Stream,
+    told: state_schema.Stream,
+    *,
+    away: float,
+    now: float,
+    kept: bool,
 ) -> None:
     """Restore the counts of our own connection; the time we were away is a break of its own.
 
@@ -275,4 +294,4 @@ def _at(things: Sequence[T], number: int) -> T:
             return things[number]
     except IndexError:
         pass
-    raise store.StateError(f"is damaged: it names number {number} of {len(things)}")
+    raise state_file.StateError(f"is damaged: it names number {number} of {len(things)}")

@@ -6,13 +6,14 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from celery_sentinel.state import document, encoding, rows
+from celery_sentinel.state import encoding, schema as state_schema, schema_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    from celery_sentinel.fleet import model, records, series, stream
+    from celery_sentinel.fleet import model, task_records, task_series
     from celery_sentinel.fleet.worker import Worker
+    from celery_sentinel.telemetry import subscription
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ class Snapshot:
     def __init__(
         self,
         fleet: model.Fleet,
-        connection: stream.Stream,
+        connection: subscription.Stream,
         *,
         rest: Callable[[], None],
         records: int = RECORDS,
@@ -54,7 +55,7 @@ class Snapshot:
         self._ids: list[str] = []
         self._numbers: dict[Hashable, int] = {}
         self._counts = dict.fromkeys(("bounds", "series", "workers"), 0)
-        self._portion = document.Portion()
+        self._portion = state_schema.Portion()
 
     def frames(self, origin: Origin, *, now: float, wall: float, final: bool) -> Iterator[bytes]:
         """Yield the head, then the portions; it is ``now`` (monotonic), ``wall`` (epoch)."""
@@ -95,8 +96,8 @@ class Snapshot:
                         rows.append(self._record(uuid, record))
             yield self._encoded()
 
-    def _record(self, uuid: str, record: records.TaskRecord) -> document.Record:
-        return document.Record(
+    def _record(self, uuid: str, record: task_records.TaskRecord) -> state_schema.Record:
+        return state_schema.Record(
             uuid,
             self._series_number(record.series),
             self._worker_number(record.worker),
@@ -117,7 +118,7 @@ class Snapshot:
         replaced = self._fleet.tracker.replaced
         with self._held():
             for uuid, alias in replaced.aliases.items():
-                self._portion.stories.append(document.Story(uuid, [], 0, None, [], alias))
+                self._portion.stories.append(state_schema.Story(uuid, [], 0, None, [], alias))
             for uuid, story in replaced.stories.items():
                 coming = story.coming
                 told = None
@@ -127,16 +128,16 @@ class Snapshot:
                 earlier = [self._record(uuid, run) for run in runs]
                 names = sorted(story.names)
                 self._portion.stories.append(
-                    document.Story(uuid, names, story.unannounced, told, earlier)
+                    state_schema.Story(uuid, names, story.unannounced, told, earlier)
                 )
             for uuid, one in self._fleet.tracker.copies.shared.items():
                 number = self._series_number(one.series)
-                row = document.Shared(uuid, number, one.retries, one.sent, one.eta)
+                row = state_schema.Shared(uuid, number, one.retries, one.sent, one.eta)
                 self._portion.shared.append(row)
         if self._portion.stories or self._portion.shared:
             yield self._encoded()
 
-    def _is_kept(self, one: series.TaskSeries) -> bool:
+    def _is_kept(self, one: task_series.TaskSeries) -> bool:
         """Tell whether the series of a record has a place: that of one that ended may have gone."""
         return one in self._numbers or one in self._fleet.series
 
@@ -150,7 +151,7 @@ class Snapshot:
             self.longest_hold = max(self.longest_hold, time.perf_counter() - begun)
 
     def _encoded(self) -> bytes:
-        portion, self._portion = self._portion, document.Portion()
+        portion, self._portion = self._portion, state_schema.Portion()
         return encoding.encode(portion)
 
     # --- rows -----------------------------------------------------------------------------
@@ -160,7 +161,7 @@ class Snapshot:
         self._counts[kind] += 1
         return number
 
-    def _series_number(self, one: series.TaskSeries) -> int:
+    def _series_number(self, one: task_series.TaskSeries) -> int:
         """Return the number of a series; a new one is put into this portion."""
         number = self._numbers.get(one)
         if number is None:
@@ -174,24 +175,24 @@ class Snapshot:
         number = self._numbers.get(worker)
         if number is None:
             if self._fleet.workers.by_hostname.get(worker.hostname) is not worker:
-                return document.OVERFLOWED  # it has no place, or gave it up
-            self._portion.workers.append(rows.worker(worker))
+                return state_schema.OVERFLOWED  # it has no place, or gave it up
+            self._portion.workers.append(schema_rows.worker(worker))
             number = self._number("workers", worker)
         return number
 
-    def _histogram(self, histogram: series.Histogram) -> document.Histogram:
+    def _histogram(self, histogram: task_series.Histogram) -> state_schema.Histogram:
         number = self._numbers.get(histogram.bounds)
         if number is None:
             self._portion.bounds.append(histogram.bounds)
             number = self._number("bounds", histogram.bounds)
-        return document.Histogram(number, histogram.counts.copy(), histogram.sum)
+        return state_schema.Histogram(number, histogram.counts.copy(), histogram.sum)
 
-    def _series(self, one: series.TaskSeries) -> document.Series:
+    def _series(self, one: task_series.TaskSeries) -> state_schema.Series:
         all_waits = (one.runtime_succeeded, one.runtime_failed, one.queue_wait)
         succeeded, failed, queue_wait = (
             None if found is None else self._histogram(found) for found in all_waits
         )
-        return document.Series(
+        return state_schema.Series(
             one.labels,
             one.sent,
             one.received,
@@ -217,10 +218,10 @@ class Snapshot:
 
     # --- the head -------------------------------------------------------------------------
 
-    def _head(self, origin: Origin, *, now: float, wall: float, final: bool) -> document.Head:
+    def _head(self, origin: Origin, *, now: float, wall: float, final: bool) -> state_schema.Head:
         fleet = self._fleet
         learnt, sent_to = fleet.queues.lessons()
-        return document.Head(
+        return state_schema.Head(
             broker=origin.broker,
             lineage=origin.lineage,
             since=origin.since,
@@ -239,10 +240,10 @@ class Snapshot:
             workers_overflow=fleet.workers.overflow,
             workers_lost=fleet.workers.lost,
             labels=self._labels(),
-            stream=rows.stream(self._connection, now),
+            stream=schema_rows.stream(self._connection, now),
             queues_overflow=fleet.queues.overflow,
             queues=[
-                document.Queue(
+                state_schema.Queue(
                     queue.name,
                     sorted(queue.sources),
                     queue.mentioned_at,
@@ -258,9 +259,9 @@ class Snapshot:
             held=fleet.tracker.strays.held.everything() if final else [],
         )
 
-    def _labels(self) -> document.Labels:
+    def _labels(self) -> state_schema.Labels:
         table = self._fleet.series
-        return document.Labels(
+        return state_schema.Labels(
             names=list(table.names),
             queues=list(table.queues),
             hostnames=list(table.hostnames),

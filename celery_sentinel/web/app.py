@@ -11,16 +11,16 @@ import msgspec
 import structlog
 from starlette import applications, exceptions, requests, responses, routing
 
-from celery_sentinel import errors, log_limit, status
+from celery_sentinel import errors, log_limit
 from celery_sentinel.web import (
-    body_cap,
-    guard,
-    landing,
+    auth,
+    body_limit,
     limits,
     negotiation,
-    scrapes,
+    render_queue,
     sources,
 )
+from celery_sentinel.web.pages import landing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from starlette import types
 
     from celery_sentinel import webconfig
+    from celery_sentinel.status import schema as status_schema
 
 HEALTHY_PATH = "/-/healthy"
 READY_PATH = "/-/ready"
@@ -58,17 +59,17 @@ class App:
         check_telemetry_path(telemetry_path)
         self._asked = asked
         self._telemetry_path = telemetry_path
-        self._kitchen = scrapes.Kitchen(asked.metrics)
-        self._readers = scrapes.Readers(bounds.readers, bounds.body_room)
+        self._kitchen = render_queue.Kitchen(asked.metrics)
+        self._readers = render_queue.Readers(bounds.readers, bounds.body_room)
         # Apart from the rendering, so that a long scrape does not fail a probe.
         self._threads = futures.ThreadPoolExecutor(2, thread_name_prefix="web-ask")
         self._patience = bounds.answer_seconds
         self._log_limit = log_limit.LogLimit()
         self._reloading = asyncio.Lock()
         probes = (HEALTHY_PATH, READY_PATH)
-        self.guard = guard.Guard(self._assemble(), current, bounds, probes)
-        self.asgi: types.ASGIApp = guard.Headers(
-            body_cap.BodyCap(self.guard, bounds.body_bytes, self.guard.refused), current
+        self.guard = auth.Guard(self._assemble(), current, bounds, probes)
+        self.asgi: types.ASGIApp = auth.Headers(
+            body_limit.BodyCap(self.guard, bounds.body_bytes, self.guard.refused), current
         )
 
     def close(self) -> None:
@@ -110,7 +111,7 @@ class App:
             answer["Content-Encoding"] = "gzip"
         async with asyncio.timeout(self._patience):
             body = await self._kitchen.body(chosen, compressed=compressed, unheld=unheld)
-        return scrapes.ExpositionResponse(body, self._readers, answer)
+        return render_queue.ExpositionResponse(body, self._readers, answer)
 
     async def _landing(self, _request: requests.Request) -> responses.Response:
         page = await self._ask(self._draw)
@@ -183,11 +184,11 @@ def _verdict(
 ) -> responses.Response:
     if health.ok:
         return _plain(f"{adjective}\n")
-    reasons = () if guard.STRANGER in request.scope else health.reasons
+    reasons = () if auth.STRANGER in request.scope else health.reasons
     return _plain("".join(f"{line}\n" for line in (f"not {adjective}", *reasons)), 503)
 
 
-def _encode(told: status.Status) -> bytes:
+def _encode(told: status_schema.Status) -> bytes:
     try:
         return msgspec.json.encode(told)
     except UnicodeEncodeError:

@@ -15,11 +15,11 @@ import uvicorn
 from celery_sentinel import errors, log_limit
 from celery_sentinel.web import (
     app,
-    figures,
+    config_reload,
+    connection_deadlines,
     limits,
     listen,
-    protocol,
-    rotation,
+    server_metrics,
     sources,
     tls,
 )
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from celery_sentinel import samples
-    from celery_sentinel import status as status_document
+    from celery_sentinel.metrics import samples
+    from celery_sentinel.status import schema as status_schema
 
 # To start an event loop takes milliseconds; a machine in trouble gets time to say so.
 _START_SECONDS = 10.0
@@ -44,7 +44,7 @@ def start(
     addresses: Sequence[tuple[str, int]],
     telemetry_path: str,
     metrics: sources.MetricsSource,
-    status: Callable[[], status_document.Status],
+    status: Callable[[], status_schema.Status],
     healthy: Callable[[], sources.Health],
     ready: Callable[[], sources.Health],
     reload: Callable[[], str | None] | None = None,
@@ -57,7 +57,7 @@ def start(
     config file cannot be served; then nothing is left open.
     """
     bounds = bounds or limits.Limits()
-    rotating = rotation.Rotation(config_file)
+    rotating = config_reload.Rotation(config_file)
     asked = sources.Sources(
         metrics=metrics, status=status, healthy=healthy, ready=ready, reload=reload
     )
@@ -80,14 +80,14 @@ class WebServer:
         routes: app.App,
         listeners: Sequence[socket.socket],
         urls: Sequence[str],
-        rotating: rotation.Rotation,
+        rotating: config_reload.Rotation,
         bounds: limits.Limits,
     ) -> None:
         self.urls = tuple(urls)
         self._routes = routes
         self._listeners = list(listeners)
         self._rotation = rotating
-        self._connections = protocol.Connections(bounds.connections)
+        self._connections = connection_deadlines.Connections(bounds.connections)
         self._grace = bounds.drain_seconds
         self._log_limit = log_limit.LogLimit()
         self._server = _Server(_settings(routes, self._connections, rotating, bounds))
@@ -122,7 +122,7 @@ class WebServer:
 
     def families(self) -> Iterator[samples.Family]:
         """Yield the metrics of the server: what it refused, and how its files are."""
-        return figures.collect(self._connections, self._routes.guard, self._rotation)
+        return server_metrics.collect(self._connections, self._routes.guard, self._rotation)
 
     def wait_until_started(self) -> None:
         """Return once connections are served; raise what kept the server from starting."""
@@ -192,8 +192,8 @@ class _Server(uvicorn.Server):
 
 def _settings(
     routes: app.App,
-    connections: protocol.Connections,
-    rotating: rotation.Rotation,
+    connections: connection_deadlines.Connections,
+    rotating: config_reload.Rotation,
     bounds: limits.Limits,
 ) -> uvicorn.Config:
     """Return the settings of uvicorn: none of them from the environment."""

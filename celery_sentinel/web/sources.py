@@ -10,7 +10,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from celery_sentinel import status
+    from celery_sentinel.status import schema as status_schema
 
 
 class MetricsSource(Protocol):
@@ -40,7 +40,7 @@ class Sources:
     """
 
     metrics: MetricsSource
-    status: Callable[[], status.Status]
+    status: Callable[[], status_schema.Status]
     healthy: Callable[[], Health]
     ready: Callable[[], Health]
     reload: Callable[[], str | None] | None

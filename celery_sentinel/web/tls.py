@@ -11,7 +11,7 @@ from asyncio import sslproto
 from typing import TYPE_CHECKING, Any, cast
 
 from celery_sentinel import webconfig
-from celery_sentinel.web import protocol
+from celery_sentinel.web import connection_deadlines
 
 if TYPE_CHECKING:
     import ssl
@@ -25,13 +25,13 @@ _KINDS = {"DNS", "IP Address", "email", "URI"}
 
 def accept(
     loaded: webconfig.Loaded,
-    connections: protocol.Connections,
+    connections: connection_deadlines.Connections,
     bounds: limits.Limits,
     **uvicorn: Any,
 ) -> asyncio.BaseProtocol:
     """Return the protocol of a new connection under the web config that holds now."""
     if loaded.context is None:
-        return protocol.TimedProtocol(connections, bounds, **uvicorn)
+        return connection_deadlines.TimedProtocol(connections, bounds, **uvicorn)
     inner = SecuredProtocol(connections, bounds, **uvicorn)
     inner.allowed_sans = loaded.allowed_sans
     inner.handshake = Handshake(inner, loaded.context, connections, bounds)
@@ -48,7 +48,7 @@ class Handshake(sslproto.SSLProtocol):
         self,
         inner: SecuredProtocol,
         context: ssl.SSLContext,
-        connections: protocol.Connections,
+        connections: connection_deadlines.Connections,
         bounds: limits.Limits,
     ) -> None:
         self._inner: SecuredProtocol | None = inner
@@ -116,7 +116,7 @@ class Handshake(sslproto.SSLProtocol):
             self._inner.resume_writing()
 
 
-class SecuredProtocol(protocol.TimedProtocol):
+class SecuredProtocol(connection_deadlines.TimedProtocol):
     """HTTP/1.1 above TLS."""
 
     handshake: Handshake

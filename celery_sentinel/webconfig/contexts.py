@@ -10,7 +10,7 @@ import ssl
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
-from celery_sentinel.config import faults
+from celery_sentinel.config import texts
 from celery_sentinel.webconfig import ciphers, pems, schema
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from celery_sentinel import errors
 
-    Locate = Callable[[faults.Path], str]
+    Locate = Callable[[texts.Path], str]
 
 _VERSIONS = {
     "TLS10": ssl.TLSVersion.TLSv1,
@@ -92,11 +92,11 @@ class _Maker:
         text, path = getattr(self.tls, name), getattr(self.tls, f"{name}_file")
         if path:
             key = ("tls_server_config", f"{name}_file")
-            where = {"place": self.locate(key), "key": faults.dotted(key)}
+            where = {"place": self.locate(key), "key": texts.dotted(key)}
             return pems.of_file(self.file.parent / path, **where)
         if text:
             key = ("tls_server_config", name)
-            return pems.of_text(text, place=self.locate(key), key=faults.dotted(key))
+            return pems.of_text(text, place=self.locate(key), key=texts.dotted(key))
         return None
 
     def _look_at_modes(self) -> None:
@@ -105,7 +105,7 @@ class _Maker:
             key = ("tls_server_config", "key_file")
         else:
             path, key = self.file, ("tls_server_config", "key")
-        where = f"{self.locate(key)}: {faults.dotted(key)}: {faults.quoted(str(path))}"
+        where = f"{self.locate(key)}: {texts.dotted(key)}: {texts.quoted(str(path))}"
         self.doubts += pems.doubts_about_mode(path, where)
 
     def _set_versions(self, context: ssl.SSLContext) -> None:
@@ -118,7 +118,7 @@ class _Maker:
         if _VERSIONS[low] < ssl.TLSVersion.TLSv1_2:
             path = ("tls_server_config", "min_version")
             self.doubts.append(
-                f"{self.locate(path)}: {faults.dotted(path)}: {low} is not safe any more, and "
+                f"{self.locate(path)}: {texts.dotted(path)}: {low} is not safe any more, and "
                 "OpenSSL may refuse it all the same; TLS12 is the default"
             )
         with warnings.catch_warnings():  # Python's own warning about old versions
@@ -135,7 +135,7 @@ class _Maker:
         for index, name in enumerate(named):
             if name not in ciphers.TLS12 and name not in ciphers.TLS13:
                 allowed = ", ".join([*ciphers.TLS12, *sorted(ciphers.TLS13)])
-                raise self._found(("cipher_suites", index), faults.quoted(name), allowed)
+                raise self._found(("cipher_suites", index), texts.quoted(name), allowed)
         older = [ciphers.TLS12[name] for name in named if name in ciphers.TLS12]
         if older:
             context.set_ciphers(":".join(older))
@@ -165,7 +165,7 @@ class _Maker:
         if kind == "RequestClientCert":
             path = ("tls_server_config", "client_auth_type")
             self.doubts.append(
-                f"{self.locate(path)}: {faults.dotted(path)}: RequestClientCert verifies nothing; "
+                f"{self.locate(path)}: {texts.dotted(path)}: RequestClientCert verifies nothing; "
                 "here it does not ask either, as NoClientCert"
             )
         if authority is not None and kind == "NoClientCert":
@@ -182,16 +182,16 @@ class _Maker:
             context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
             path = ("tls_server_config", "client_auth_type")
             self.doubts.append(
-                f"{self.locate(path)}: {faults.dotted(path)}: without client_ca_file whoever has "
+                f"{self.locate(path)}: {texts.dotted(path)}: without client_ca_file whoever has "
                 "a certificate of an authority that this system trusts comes in"
             )
             return
         pems.certificates(authority)
         context.load_verify_locations(cadata=authority.data.decode("ascii", "ignore"))
 
-    def _found(self, path: faults.Path, what: str, allowed: str) -> errors.ConfigError:
+    def _found(self, path: texts.Path, what: str, allowed: str) -> errors.ConfigError:
         whole = ("tls_server_config", *path)
-        return faults.found(self.locate(whole), whole, what, allowed)
+        return texts.found(self.locate(whole), whole, what, allowed)
 
 
 @contextlib.contextmanager

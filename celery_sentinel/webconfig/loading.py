@@ -7,7 +7,7 @@ import ipaddress
 import pathlib
 from typing import TYPE_CHECKING
 
-from celery_sentinel.config import conversion, document, loading
+from celery_sentinel.config import convert, loading, yaml_nodes
 from celery_sentinel.webconfig import contexts, schema, values
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def read(path: str) -> Loaded:
     allowed; it shows no hash and nothing of a key.
     """
     file = pathlib.Path(path)
-    tree = document.read(path, flag=FLAG, example="tls_server_config:")
-    config = conversion.convert(tree, schema.WebConfig)
+    tree = yaml_nodes.read(path, flag=FLAG, example="tls_server_config:")
+    config = convert.convert(tree, schema.WebConfig)
     locate = loading.locator(tree)
     doubts = [*values.check(config, locate)]
     tls = config.tls_server_config

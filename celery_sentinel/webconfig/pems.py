@@ -11,7 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from celery_sentinel import errors
-from celery_sentinel.config import faults
+from celery_sentinel.config import texts
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -43,7 +43,7 @@ def of_text(text: str, *, place: str, key: str) -> Source:
 
 def of_file(file: pathlib.Path, *, place: str, key: str) -> Source:
     """Read a PEM file; raise ConfigError when it cannot be read."""
-    where = f"{place}: {key}: {faults.quoted(str(file))}"
+    where = f"{place}: {key}: {texts.quoted(str(file))}"
     try:
         if stat.S_ISDIR(file.stat().st_mode):
             raise IsADirectoryError(0, "it is a directory")
@@ -113,7 +113,7 @@ def _without(source: Source, wanted: str) -> str:
     other = b"-----BEGIN "
     if other in source.data:
         label = source.data.partition(other)[2].partition(b"-----")[0][:40]
-        there = faults.printable(label.decode("ascii", "replace").lower())
+        there = texts.printable(label.decode("ascii", "replace").lower())
         return f"holds no {wanted}, but a PEM block of the kind {there!r}"
     return f"holds no {wanted} in PEM"
 

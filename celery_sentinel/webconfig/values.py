@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from celery_sentinel import errors
-from celery_sentinel.config import faults
+from celery_sentinel.config import texts
 
 if TYPE_CHECKING:
     from celery_sentinel.webconfig import schema
 
-Locate = Callable[[faults.Path], str]
+Locate = Callable[[texts.Path], str]
 
 # What the toolkit lets an operator set, and the values where there are few.
 HEADERS: dict[str, tuple[str, ...]] = {
@@ -41,7 +41,7 @@ def check(config: schema.WebConfig, locate: Locate) -> Iterator[str]:
     if config.http_server_config.http2:
         path = ("http_server_config", "http2")
         yield (
-            f"{locate(path)}: {faults.dotted(path)}: this server speaks HTTP/1.1 only; "
+            f"{locate(path)}: {texts.dotted(path)}: this server speaks HTTP/1.1 only; "
             "Prometheus does as well with it"
         )
     _check_rate_limit(config.rate_limit, locate)
@@ -71,9 +71,9 @@ def interval_of(limit: schema.RateLimit) -> float:
 def _check_users(users: dict[str, str], locate: Locate) -> Iterator[str]:
     for name, hashed in users.items():
         path = ("basic_auth_users", name)
-        where = f"{locate(path)}: {faults.dotted(path)}"
+        where = f"{locate(path)}: {texts.dotted(path)}"
         if ":" in name or not name:
-            raise faults.found(locate(path), path, "a name that no client can send", "no colon")
+            raise texts.found(locate(path), path, "a name that no client can send", "no colon")
         if not _HASH.fullmatch(hashed):
             raise errors.ConfigError(
                 f"{where}: found text that is no bcrypt hash; allowed: a hash such as "
@@ -81,7 +81,7 @@ def _check_users(users: dict[str, str], locate: Locate) -> Iterator[str]:
             )
         cost = cost_of(hashed)
         if cost > HIGHEST_COST:
-            raise faults.found(
+            raise texts.found(
                 locate(path), path, f"a hash of cost {cost}", f"a cost up to {HIGHEST_COST}"
             )
         if cost >= SLOW_COST:
@@ -97,27 +97,27 @@ def _check_headers(headers: dict[str, str], locate: Locate) -> None:
         if name not in HEADERS:
             nearest = next((one for one in HEADERS if one.lower() == name.lower()), None)
             hint = f"did you mean {nearest}? " if nearest else ""
-            where = ("http_server_config", "headers", faults.shortened(name))
+            where = ("http_server_config", "headers", texts.shortened(name))
             raise errors.ConfigError(
-                f"{locate(path)}: {faults.dotted(where)}: found a header that cannot be set; "
+                f"{locate(path)}: {texts.dotted(where)}: found a header that cannot be set; "
                 f"{hint}allowed: {', '.join(HEADERS)}"
             )
         if HEADERS[name] and value not in HEADERS[name]:
             allowed = " or ".join(HEADERS[name])
-            raise faults.found(locate(path), path, faults.quoted(value), allowed)
+            raise texts.found(locate(path), path, texts.quoted(value), allowed)
         if value and not _HEADER_TEXT.fullmatch(value):
             allowed = "one line of ASCII without blanks at its ends"
-            raise faults.found(locate(path), path, faults.quoted(value), allowed)
+            raise texts.found(locate(path), path, texts.quoted(value), allowed)
 
 
 def _check_rate_limit(limit: schema.RateLimit, locate: Locate) -> None:
-    path: faults.Path = ("rate_limit", "interval")
+    path: texts.Path = ("rate_limit", "interval")
     try:
         seconds = interval_of(limit)
     except ValueError:
-        found = faults.quoted(limit.interval)
-        raise faults.found(locate(path), path, found, _DURATION_ALLOWED) from None
+        found = texts.quoted(limit.interval)
+        raise texts.found(locate(path), path, found, _DURATION_ALLOWED) from None
     path = ("rate_limit", "burst")
     if limit.burst < 0 or (seconds and not limit.burst):
         allowed = "1 or more: with none every request would be refused"
-        raise faults.found(locate(path), path, str(limit.burst), allowed)
+        raise texts.found(locate(path), path, str(limit.burst), allowed)

@@ -11,7 +11,15 @@ import addresses
 import click
 import servers
 
-from celery_sentinel.demo import asked, broker, ensemble, front, part, stage, workers
+from celery_sentinel.demo import (
+    broker,
+    daemon_process,
+    process as demo_process,
+    processes,
+    runner,
+    stop_signals,
+    workers,
+)
 
 READY_SECONDS = 60.0
 _TEXT = """
@@ -52,23 +60,23 @@ def run(*, anywhere: bool) -> int:
     server = broker.choose()
     places = Places.choose(anywhere=anywhere)
     with (
-        asked.Asked() as asked_to_stop,
+        stop_signals.Asked() as asked_to_stop,
         tempfile.TemporaryDirectory(prefix="celery-sentinel-stack-") as directory,
     ):
-        parts = ensemble.Ensemble(
+        parts = processes.Ensemble(
             asked_to_stop,
             directory=Path(directory),
-            environment=stage.environment(server.url, directory),
-            audible=lambda line: front.audible(line, "warning"),
+            environment=runner.environment(server.url, directory),
+            audible=lambda line: daemon_process.audible(line, "warning"),
             whole="stack",
         )
         try:
             _start(parts, server, places, Path(directory))
             click.echo(_TEXT.format(broker=server.url, directory=directory, **places._asdict()))
             parts.hold(None, lambda: None)
-        except ensemble.Stopped:
+        except processes.Stopped:
             pass
-        except ensemble.PartFailedError as failure:
+        except processes.PartFailedError as failure:
             click.echo(failure.last_words, err=True)
             raise
         finally:
@@ -79,7 +87,7 @@ def run(*, anywhere: bool) -> int:
 
 
 def _start(
-    parts: ensemble.Ensemble, server: broker.Broker, places: Places, directory: Path
+    parts: processes.Ensemble, server: broker.Broker, places: Places, directory: Path
 ) -> None:
     """Start all parts, each when those it needs are ready."""
     monitors = _monitors(places, directory)
@@ -95,7 +103,9 @@ def _start(
             lambda one=monitor, word=says: word in one.text(), monitor, seconds=READY_SECONDS
         )
     for sentinel in pair:
-        parts.wait(lambda one=sentinel: front.url(one.text()), sentinel, seconds=READY_SECONDS)
+        parts.wait(
+            lambda one=sentinel: daemon_process.url(one.text()), sentinel, seconds=READY_SECONDS
+        )
     for worker in workers.STEADY:
         parts.start("worker", worker.name, worker.command)
     for name, command in _senders(server, directory).items():
@@ -103,10 +113,15 @@ def _start(
 
 
 def _start_sentinel(
-    parts: ensemble.Ensemble, broker_url: str, address: str, state: Path
-) -> part.Part:
+    parts: processes.Ensemble, broker_url: str, address: str, state: Path
+) -> demo_process.Part:
     config = ["--config.file", str(servers.COMPOSE / "celery-sentinel.yml")]
-    command = [*front.command(broker_url, address, "info"), *config, "--state.file", str(state)]
+    command = [
+        *daemon_process.command(broker_url, address, "info"),
+        *config,
+        "--state.file",
+        str(state),
+    ]
     return parts.start("daemon", state.name, command)
 
 

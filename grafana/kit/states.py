@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.builders import common, heatmap, statetimeline
-from grafana_foundation_sdk.models import common as model
-from grafana_foundation_sdk.models import heatmap as heatmap_model
+from grafana_foundation_sdk.models import common as model, heatmap as heatmap_model
 
 from grafana.kit import charts, style, targets
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.builders import common, table
-from grafana_foundation_sdk.models import common as model
-from grafana_foundation_sdk.models import dashboard
+from grafana_foundation_sdk.models import common as model, dashboard
 
 from grafana.kit import charts, style, targets
 

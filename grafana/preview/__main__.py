@@ -14,8 +14,10 @@ import subprocess
 import tempfile
 import time
 
-from PIL import Image as image  # noqa: N813 - a module, as its use reads
-from PIL import PngImagePlugin as png  # noqa: N813 - the same
+from PIL import (
+    Image as image,  # noqa: N813 - a module, as its use reads
+    PngImagePlugin as png,  # noqa: N813 - the same
+)
 
 from grafana import build
 from grafana.preview import asking, page, stamp

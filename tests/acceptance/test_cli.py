@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 import celery_sentinel
-from celery_sentinel import catalogue
 from celery_sentinel.config import loading, schema
+from celery_sentinel.metrics import catalogue
 from tests.acceptance import console
 
 if TYPE_CHECKING:

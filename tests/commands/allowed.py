@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from celery_sentinel.brokers import redis_queues
+from celery_sentinel.brokers.redis import queues as redis_queues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ import h11
 import uvicorn
 from uvicorn import server as uvicorn_server
 
-from celery_sentinel.web import limits, protocol
+from celery_sentinel.web import connection_deadlines, limits
 
 BOUNDS = limits.Limits(header_bytes=1024, connections=4)
 # For a connection whose client has said all it will ever say; libFuzzer waits for 20 s.
@@ -55,7 +55,7 @@ class _Stand:
         logger.addHandler(self.complaints)
         self.loop = asyncio.new_event_loop()
         self.loop.set_exception_handler(lambda _, told: self.complaints.found.append(str(told)))
-        self.connections = protocol.Connections(BOUNDS.connections)
+        self.connections = connection_deadlines.Connections(BOUNDS.connections)
         settings = uvicorn.Config(
             _answer,
             lifespan="off",
@@ -66,7 +66,11 @@ class _Stand:
         )
         settings.load()
         self.made = functools.partial(
-            protocol.TimedProtocol, self.connections, BOUNDS, settings, uvicorn_server.ServerState()
+            connection_deadlines.TimedProtocol,
+            self.connections,
+            BOUNDS,
+            settings,
+            uvicorn_server.ServerState(),
         )
 
     async def talk(self, data: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.fuzz import targets
 from tests.unit.brokers import amqp_stream
-from tests.unit.wire import published
+from tests.unit.events import published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

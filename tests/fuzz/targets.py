@@ -5,11 +5,17 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from celery_sentinel import errors, events, exposition, samples, wire
-from celery_sentinel.brokers import amqp_frames, redis, replies
-from celery_sentinel.collectors import queues, sentinel, tasks, workers
-from celery_sentinel.config import conversion, document, schema
-from celery_sentinel.fleet import model, stream
+from celery_sentinel import errors
+from celery_sentinel.brokers.amqp import frames as amqp_frames
+from celery_sentinel.brokers.redis import events as redis_events
+from celery_sentinel.config import convert, schema, yaml_nodes
+from celery_sentinel.events import decoding
+from celery_sentinel.events.event import MAX_KEPT, Event
+from celery_sentinel.fleet import model
+from celery_sentinel.metrics import exposition, samples
+from celery_sentinel.metrics.collectors import queues, sentinel, tasks, workers
+from celery_sentinel.remote_control import replies
+from celery_sentinel.telemetry import subscription
 from tests.fuzz import http, text
 
 if TYPE_CHECKING:
@@ -28,25 +34,25 @@ BY_HOSTNAME = schema.Config(tasks=schema.Tasks(labels=("hostname",), max_records
 
 def envelope(data: bytes) -> None:
     """Each message leaves a trace: events, or a count under a reason."""
-    decoder, found = wire.Decoder(max_message_bytes=LIMIT), list[events.Event]()
+    decoder, found = decoding.Decoder(max_message_bytes=LIMIT), list[Event]()
     decoder.envelope(data, found)
     _check_decoded(decoder, found)
 
 
 def body(data: bytes) -> None:
     """Check the same of a body, as it is and as one that is said to be compressed."""
-    for compression in (None, wire.ZLIB):
-        decoder, found = wire.Decoder(max_message_bytes=LIMIT), list[events.Event]()
+    for compression in (None, decoding.ZLIB):
+        decoder, found = decoding.Decoder(max_message_bytes=LIMIT), list[Event]()
         decoder.body(data, found, compression=compression)
         _check_decoded(decoder, found)
 
 
-def _check_decoded(decoder: wire.Decoder, found: list[events.Event]) -> None:
+def _check_decoded(decoder: decoding.Decoder, found: list[Event]) -> None:
     assert found or decoder.rejected.total(), "a message without a trace"
-    assert len(found) <= wire.MAX_BATCH
+    assert len(found) <= decoding.MAX_BATCH
     for event in found:
         assert isinstance(event.type, str)
-        assert abs(event.retries) <= events.MAX_KEPT
+        assert abs(event.retries) <= MAX_KEPT
         assert event.timestamp * 0 == 0, "a time that is no number"
 
 
@@ -59,8 +65,8 @@ def frames(data: bytes) -> None:
     assert whole == _read_frames(pieces)
 
 
-def _read_frames(pieces: list[bytes]) -> tuple[list[events.Event], dict[str, int], str]:
-    decoder, found, end = wire.Decoder(max_message_bytes=LIMIT), list[events.Event](), ""
+def _read_frames(pieces: list[bytes]) -> tuple[list[Event], dict[str, int], str]:
+    decoder, found, end = decoding.Decoder(max_message_bytes=LIMIT), list[Event](), ""
     reader = amqp_frames.FrameReader(decoder)
     try:
         for piece in pieces:
@@ -95,10 +101,10 @@ def answers(data: bytes) -> None:
 def pipeline(data: bytes) -> None:
     """From bodies to the exposition: no number is lost, no limit passed, all of it parses."""
     config = BY_HOSTNAME if data[:1] > b"\x7f" else SMALL
-    fleet, decoder, now = model.Fleet(config), wire.Decoder(max_message_bytes=LIMIT), 1000.0
+    fleet, decoder, now = model.Fleet(config), decoding.Decoder(max_message_bytes=LIMIT), 1000.0
     applied = 0
     for number, part in enumerate(data[1:].split(b"\x00")):
-        found: list[events.Event] = []
+        found: list[Event] = []
         decoder.body(part, found)
         fleet.apply(found, now, EPOCH + now)
         applied += len(found)
@@ -116,7 +122,7 @@ def pipeline(data: bytes) -> None:
 
 def _show(fleet: model.Fleet) -> None:
     """Render both formats and read them back."""
-    connection = stream.Stream(transport="redis", url="redis://localhost")
+    connection = subscription.Stream(transport="redis", url="redis://localhost")
 
     def families() -> Iterator[samples.Family]:
         yield from tasks.collect(fleet, compat=True)
@@ -138,9 +144,9 @@ def resp(data: bytes) -> None:
     assert whole == cut
 
 
-def _read_redis(pieces: list[bytes]) -> tuple[list[events.Event], dict[str, int], str]:
-    decoder, found = wire.Decoder(max_message_bytes=LIMIT), list[events.Event]()
-    source = redis.RedisStream(SMALL, decoder)
+def _read_redis(pieces: list[bytes]) -> tuple[list[Event], dict[str, int], str]:
+    decoder, found = decoding.Decoder(max_message_bytes=LIMIT), list[Event]()
+    source = redis_events.RedisStream(SMALL, decoder)
     ours, theirs = socket.socketpair()
     source._socket = ours  # noqa: SLF001 -- to connect takes a server that subscribes us
     with ours, theirs:
@@ -158,7 +164,7 @@ def _read_redis(pieces: list[bytes]) -> tuple[list[events.Event], dict[str, int]
 def config(data: bytes) -> None:
     """Check that a config file is valid, or refused in one line that says where."""
     try:
-        conversion.convert(document.parse(data, "fuzz.yml"), schema.Config)
+        convert.convert(yaml_nodes.parse(data, "fuzz.yml"), schema.Config)
     except errors.ConfigError as error:
         line = str(error)
         assert line.startswith("fuzz.yml"), line

@@ -11,8 +11,16 @@ import amqp
 import pytest
 from celery.events import dispatcher
 
-from benchmarks import __main__ as command
-from benchmarks import chapters, forms, peers, publishing, settings, side_by_side, traffic
+from benchmarks import (
+    __main__ as command,
+    chapters,
+    forms,
+    peers,
+    publishing,
+    settings,
+    side_by_side,
+    traffic,
+)
 from tests.servers import app, deadline
 
 if TYPE_CHECKING:

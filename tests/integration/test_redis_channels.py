@@ -10,18 +10,18 @@ import kombu
 import pytest
 from celery import events as celery_events
 
-from celery_sentinel import errors, wire
-from celery_sentinel.brokers import redis
+from celery_sentinel import errors
+from celery_sentinel.brokers.redis import events as redis_events
 from celery_sentinel.config import schema
+from celery_sentinel.events import decoding
 from tests.servers import deadline
 
 if TYPE_CHECKING:
     import contextlib
 
-    from celery_sentinel import events
+    from celery_sentinel.events.event import Event
     from tests import conftest
-    from tests.servers import certificates, redis_sentinel
-    from tests.servers import redis as redis_servers
+    from tests.servers import certificates, redis as redis_servers, redis_sentinel
 
 EXCHANGE = "celeryev"
 TYPES = ["task-sent", "worker-heartbeat", "task-received", "task-started"]
@@ -69,12 +69,12 @@ class Listener:
     ) -> None:
         broker = schema.Broker(url=url, transport_options=options or {}, tls=tls)
         config = schema.Config(broker=broker, events=schema.Events(exchange=exchange))
-        self.decoder = wire.Decoder()
-        self._stream = redis.RedisStream(config, self.decoder)
+        self.decoder = decoding.Decoder()
+        self._stream = redis_events.RedisStream(config, self.decoder)
         self._stream.connect()
-        self._found: list[events.Event] = []
+        self._found: list[Event] = []
 
-    def hear(self, count: int = len(TYPES)) -> list[events.Event]:
+    def hear(self, count: int = len(TYPES)) -> list[Event]:
         """Wait for that many events and return all that came."""
 
         def heard() -> bool:

@@ -10,9 +10,9 @@ import threading
 
 import hiredis
 
-from celery_sentinel import wire
-from celery_sentinel.brokers import redis
+from celery_sentinel.brokers.redis import events as redis_events
 from celery_sentinel.config import schema
+from celery_sentinel.events import decoding
 
 EVENT = {"type": "task-started", "uuid": "1", "hostname": "w1@fleet", "timestamp": 1.0}
 
@@ -23,8 +23,8 @@ def test_events_between_confirmations_are_kept() -> None:
         thread = threading.Thread(target=_serve, args=(server,))
         thread.start()
         url = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
-        stream = redis.RedisStream(
-            schema.Config(broker=schema.Broker(url=url)), decoder := wire.Decoder()
+        stream = redis_events.RedisStream(
+            schema.Config(broker=schema.Broker(url=url)), decoder := decoding.Decoder()
         )
         with contextlib.closing(stream):
             stream.connect()

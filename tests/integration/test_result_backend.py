@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import result_backend
 from celery_sentinel.config import schema
+from celery_sentinel.result_backend import check as result_backend
 from tests.servers import deadline
 
 if TYPE_CHECKING:

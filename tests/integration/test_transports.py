@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import celery
 import pytest
 
-from celery_sentinel import wire
-from celery_sentinel.brokers import choice
+from celery_sentinel.brokers import registry
 from celery_sentinel.config import schema
+from celery_sentinel.events import decoding
 from tests.servers import daemon, deadline
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def test_filesystem(
 def test_memory(closing: contextlib.ExitStack) -> None:
     """memory:// reaches no other process; within one its events are read like all others."""
     config = schema.Config(broker=schema.Broker(url="memory://"))
-    stream = choice.event_stream(config, wire.Decoder())
+    stream = registry.event_stream(config, decoding.Decoder())
     closing.callback(stream.close)
     stream.connect()
     app = closing.enter_context(celery.Celery("here", broker="memory://", set_as_current=False))

@@ -8,8 +8,7 @@ import pytest
 
 from tests.integration import task_mix
 from tests.servers import daemon
-from tests.soak import conftest as soak
-from tests.soak import disturbances, pair
+from tests.soak import conftest as soak, disturbances, pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable

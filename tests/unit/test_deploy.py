@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from celery_sentinel import catalogue
+from celery_sentinel.metrics import catalogue
 from tests.servers import server
 
 DIRECTORY = pathlib.Path(__file__).parents[2] / "deploy" / "autoscaling"

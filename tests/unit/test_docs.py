@@ -14,12 +14,13 @@ import click.testing
 import msgspec
 import pytest
 
-from celery_sentinel import catalogue, reloading
-from celery_sentinel.brokers import mailboxes, replies
+from celery_sentinel import reload
 from celery_sentinel.cli import commands
 from celery_sentinel.config import loading, schema
 from celery_sentinel.demo import broker
+from celery_sentinel.metrics import catalogue
 from celery_sentinel.poller import workers as poller_workers
+from celery_sentinel.remote_control import mailboxes, replies
 from tests import security_figures
 from tests.unit import test_migration
 
@@ -164,7 +165,7 @@ def leaves() -> list[str]:
 def test_the_page_knows_what_a_reload_takes_over(path: str) -> None:
     """A setting marked as reloaded is taken over at once, and any other asks for a restart."""
     changed = _changed(schema.Config(), path.split("."))
-    waits = reloading.needs_restart(schema.Config(), changed)
+    waits = reload.needs_restart(schema.Config(), changed)
     assert (not waits) == config_page.is_reloaded(path)
 
 

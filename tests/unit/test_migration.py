@@ -8,8 +8,9 @@ import re
 import click
 import pytest
 
-from celery_sentinel import catalogue, cli
+from celery_sentinel import cli
 from celery_sentinel.config import schema
+from celery_sentinel.metrics import catalogue
 from tests import promql
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "migrate-from-celery-exporter.md"

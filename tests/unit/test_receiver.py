@@ -8,17 +8,18 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from celery_sentinel import errors, readings, receiver
+from celery_sentinel import errors, poll_results, receiver
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import model, stream
+from celery_sentinel.fleet import model
+from celery_sentinel.telemetry import subscription
 from tests.servers import deadline
 
 if TYPE_CHECKING:
     import pytest
 
-    from celery_sentinel import events
+    from celery_sentinel.events.event import Event
 
-_FAILED = readings.Trouble(reason="timeout", text="timed out")
+_FAILED = poll_results.Trouble(reason="timeout", text="timed out")
 
 
 class HangsUp:
@@ -34,7 +35,7 @@ class HangsUp:
         """Succeed."""
         self.connected_at.append(time.monotonic())
 
-    def read(self) -> list[events.Event]:
+    def read(self) -> list[Event]:
         """Fail."""
         raise errors.BrokerError("closed by the server")
 
@@ -49,7 +50,7 @@ class HangsUp:
 def test_a_broker_that_hangs_up_at_once_is_given_time() -> None:
     """Each attempt after a short-lived stream waits longer; each break is a gap."""
     source = HangsUp()
-    connection = stream.Stream(transport="redis", url="redis://here/0")
+    connection = subscription.Stream(transport="redis", url="redis://here/0")
     receiving = receiver.Receiver(
         source=source,
         fleet=model.Fleet(schema.Config()),
@@ -88,7 +89,7 @@ def test_a_broker_that_a_poll_finds_is_tried_at_once(monkeypatch: pytest.MonkeyP
     receiving = receiver.Receiver(
         source=source,
         fleet=fleet,
-        connection=stream.Stream(transport="redis", url="redis://here/0"),
+        connection=subscription.Stream(transport="redis", url="redis://here/0"),
         scrub=str,
     )
     thread = threading.Thread(target=receiving.run)

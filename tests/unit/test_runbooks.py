@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from celery_sentinel import catalogue
+from celery_sentinel.metrics import catalogue
 from tests.runbooks import pages
 from tests.servers import server
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from celery_sentinel import errors, wire
-from celery_sentinel.brokers import choice, control
+from celery_sentinel import errors
+from celery_sentinel.brokers import registry
 from celery_sentinel.config import schema
+from celery_sentinel.events import decoding
+from celery_sentinel.remote_control import client as remote_control
 from tests.servers import deadline
 
 if TYPE_CHECKING:
@@ -47,14 +49,14 @@ class Parts:
         return found
 
     def _hear(self, _: str) -> None:
-        stream = choice.event_stream(self._config, wire.Decoder())
+        stream = registry.event_stream(self._config, decoding.Decoder())
         with contextlib.closing(stream):
             stream.connect()
             if self._listens:
                 deadline.wait_until(stream.read, _SECONDS, "a heartbeat is heard")
 
     def _count(self, _: str) -> None:
-        with contextlib.closing(choice.queue_reader_of(self._config)) as reader:
+        with contextlib.closing(registry.queue_reader_of(self._config)) as reader:
             found = reader.read([QUEUE])
         assert found.queues[QUEUE].length == 1
         if found.trouble:
@@ -62,14 +64,14 @@ class Parts:
 
     def discovered(self) -> set[tuple[str, str]]:
         """Return the queues that the broker tells of, with the source."""
-        with contextlib.closing(choice.queue_reader_of(self._config)) as reader:
+        with contextlib.closing(registry.queue_reader_of(self._config)) as reader:
             if not self._config.broker.url.startswith("amqp"):  # there it takes no right
                 reader.elsewhere()
             return set(reader.discover())
 
     def elsewhere(self) -> str:
         """Return where Celery is other than here, as the daemon tells it."""
-        with contextlib.closing(choice.queue_reader_of(self._config)) as reader:
+        with contextlib.closing(registry.queue_reader_of(self._config)) as reader:
             return " ".join(reader.elsewhere())
 
     def _discover(self, _: str) -> None:
@@ -78,7 +80,7 @@ class Parts:
             assert found >= {QUEUE}
 
     def _ask(self, worker: str) -> None:
-        with contextlib.closing(control.Control(self._config)) as asking:
+        with contextlib.closing(remote_control.Control(self._config)) as asking:
             # On Redis a worker says that it is ready before it listens to questions.
             answers = deadline.wait_until(
                 lambda: asking.ask(expected=[worker], timeout=_ROUND), _SECONDS, "it answers"

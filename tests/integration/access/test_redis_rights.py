@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis as client_library
 
-from celery_sentinel.brokers import redis_elsewhere
+from celery_sentinel.brokers.redis import elsewhere as redis_elsewhere
 from tests.integration.access import documented, parts
 from tests.servers import deadline
 

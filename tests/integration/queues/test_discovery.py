@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.brokers import redis_queues
+from celery_sentinel.brokers.redis import queues as redis_queues
 from tests.integration.queues import look
 
 if TYPE_CHECKING:

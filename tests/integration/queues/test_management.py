@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import amqp
 import pytest
 
-from celery_sentinel.brokers import amqp_url, management
+from celery_sentinel.brokers.amqp import management_api, url as amqp_url
 from celery_sentinel.config import schema
 from tests.integration.queues import look
 from tests.servers import ports
@@ -121,7 +121,7 @@ def test_a_user_without_a_tag_is_told_what_lacks(managed_server: rabbitmq.Rabbit
     managed_server.ctl("add_user", "untagged", "sesame")
     try:
         url = managed_server.management_url.replace("//", "//untagged:sesame@")
-        api = management.ManagementApi(
+        api = management_api.ManagementApi(
             url, schema.Broker(url=managed_server.url), event_prefix="celeryev"
         )
         api.refresh()
@@ -145,7 +145,7 @@ def test_a_virtual_host_with_a_slash(managed_server: rabbitmq.RabbitServer) -> N
             channel.basic_get("shop", no_ack=False)
 
             def unacked() -> dict[str, int]:
-                api = management.ManagementApi(
+                api = management_api.ManagementApi(
                     managed_server.management_url, schema.Broker(url=url), event_prefix="celeryev"
                 )
                 api.refresh()
@@ -193,7 +193,7 @@ def test_without_an_answer_depths_are_read_on(
 
 def test_an_answer_without_end_is_given_up(endless_server: str) -> None:
     """A server that drips byte after byte costs three seconds, and then nothing for a while."""
-    api = management.ManagementApi(
+    api = management_api.ManagementApi(
         endless_server, schema.Broker(url="amqp://localhost"), event_prefix="celeryev"
     )
     late = "management API: no complete answer within 3 s"
@@ -209,7 +209,7 @@ def listed(url: str, broker: schema.Broker, **options: int) -> list[str]:
     """Return the queues that the API lists; asks again if it does not answer in three seconds."""
 
     def found() -> list[str]:
-        api = management.ManagementApi(url, broker, event_prefix="celeryev", **options)
+        api = management_api.ManagementApi(url, broker, event_prefix="celeryev", **options)
         api.refresh()
         return api.names
 
@@ -227,7 +227,7 @@ def test_it_is_sent_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(name, away)
         thread = threading.Thread(target=redirect, args=(listening, away), daemon=True)
         thread.start()
-        api = management.ManagementApi(
+        api = management_api.ManagementApi(
             f"http://127.0.0.1:{listening.getsockname()[1]}",
             schema.Broker(url="amqp://localhost"),
             event_prefix="celeryev",

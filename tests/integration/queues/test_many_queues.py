@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel import readings
+from celery_sentinel import poll_results
 from celery_sentinel.config import schema
 from celery_sentinel.fleet import lock, model
 from celery_sentinel.poller import queues
@@ -75,10 +75,10 @@ class _CountingLock(lock.TurnstileLock):
 class _Read:
     """A reader that finds seven messages in every queue."""
 
-    def read(self, names: list[str]) -> readings.BrokerReading:
+    def read(self, names: list[str]) -> poll_results.BrokerReading:
         """Return the reading."""
-        found = {name: readings.QueueReading(length=7) for name in names}
-        return readings.BrokerReading(queues=found, round_trip=0.5)
+        found = {name: poll_results.QueueReading(length=7) for name in names}
+        return poll_results.BrokerReading(queues=found, round_trip=0.5)
 
     def discover(self) -> list[tuple[str, str]]:
         """Find no further queues."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import celery
 import kombu
 
-from celery_sentinel.brokers import kombu_queues
+from celery_sentinel.brokers.kombu import queues as kombu_queues
 from tests.integration.queues import look
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import amqp
 
-from celery_sentinel.brokers import amqp_queues
+from celery_sentinel.brokers.amqp import queues as amqp_queues
 from tests.integration.queues import look
 from tests.servers import daemon
 

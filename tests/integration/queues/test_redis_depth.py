@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import redis_queues
+from celery_sentinel.brokers.redis import queues as redis_queues
 from tests.integration.queues import look
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from celery_sentinel import wire
-from celery_sentinel.brokers import amqp as amqp_stream
-from celery_sentinel.brokers import amqp_own_queue
+from celery_sentinel.brokers.amqp import event_queue, events as amqp_stream
 from celery_sentinel.config import schema
+from celery_sentinel.events import decoding
 from tests.integration import conftest as shared
 from tests.integration.stream import conftest as here
 from tests.servers import daemon, deadline, flood
@@ -85,12 +84,12 @@ def test_what_was_not_acknowledged_comes_again_and_counts_once(
         broker=schema.Broker(url=rabbitmq_server.url, durable_events=True),
         events=schema.Events(queue_name="here"),
     )
-    killed = amqp_stream.AmqpStream(config, wire.Decoder())
+    killed = amqp_stream.AmqpStream(config, decoding.Decoder())
     killed.connect()
     open_flood(rabbitmq_server.url).publish(flood.events(3000))
     first = _read(killed, 700)
     _cut(killed)
-    heir = amqp_stream.AmqpStream(config, wire.Decoder())
+    heir = amqp_stream.AmqpStream(config, decoding.Decoder())
     deadline.wait_until(lambda: _connects(heir), 60, "the dead consumer is gone")
     second = _read(heir, 1000)
     _cut(heir)
@@ -100,7 +99,7 @@ def test_what_was_not_acknowledged_comes_again_and_counts_once(
 
     assert sorted({*first, *second, *third}) == list(range(3000))
     assert not set(second) & set(third)
-    assert len(set(first) & {*second, *third}) <= amqp_own_queue.PREFETCH
+    assert len(set(first) & {*second, *third}) <= event_queue.PREFETCH
 
 
 def test_a_second_daemon_is_refused_and_says_why(

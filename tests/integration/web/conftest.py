@@ -13,7 +13,8 @@ from urllib import parse
 import pytest
 import yaml
 
-from celery_sentinel import status, web
+from celery_sentinel import web
+from celery_sentinel.status import schema as status_schema
 from tests.servers import certificates
 
 if TYPE_CHECKING:
@@ -59,12 +60,12 @@ class Backend:
         self.ready = web.Health(ok=True)
         self.reload_reason: str | None = None
         self.reloads = 0
-        self.status = status.Status(
+        self.status = status_schema.Status(
             version="0.1.0",
             started=1_700_000_000.0,
             uptime_seconds=5.0,
             ready=True,
-            broker=status.BrokerStatus(
+            broker=status_schema.BrokerStatus(
                 url="redis://localhost:6379/0",
                 transport="redis",
                 up=True,
@@ -73,7 +74,7 @@ class Backend:
                 gaps=0,
                 gap_seconds=0.0,
             ),
-            events=status.EventsStatus(
+            events=status_schema.EventsStatus(
                 total=7, rejected={}, last_event_seconds=0.5, tracked_tasks=2
             ),
             workers=(),

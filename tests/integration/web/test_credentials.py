@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from celery_sentinel import web
-from celery_sentinel.web import credentials
+from celery_sentinel.web import passwords
 from tests.servers import deadline, fetch
 
 if TYPE_CHECKING:
@@ -154,12 +154,12 @@ def test_users_of_cheap_and_dear_hashes_cost_the_same() -> None:
 
     def spent(name: bytes) -> float:
         """Return the processor time of a wrong password."""
-        doorkeeper = credentials.Doorkeeper(web.Limits())
+        doorkeeper = passwords.Doorkeeper(web.Limits())
         header = b"Basic " + base64.b64encode(name + b":wrong")
         begun = time.process_time()
         verdict = asyncio.run(doorkeeper.judge(users, [header], "127.0.0.1"))
         doorkeeper.close()
-        assert verdict is credentials.Verdict.WRONG
+        assert verdict is passwords.Verdict.WRONG
         return time.process_time() - begun
 
     dear = spent(b"dear")

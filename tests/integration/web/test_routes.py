@@ -10,7 +10,8 @@ import httpx
 import msgspec
 import pytest
 
-from celery_sentinel import errors, status, web
+from celery_sentinel import errors, web
+from celery_sentinel.status import schema as status_schema
 from tests.integration.web.test_limits import ENOUGH
 from tests.servers import fetch
 
@@ -168,7 +169,7 @@ def test_status(serve: conftest.Serve, backend: conftest.Backend) -> None:
     response = fetch.get(f"{serve().url}/api/v1/status")
 
     assert response.headers["Content-Type"] == "application/json"
-    assert msgspec.json.decode(response.content, type=status.Status) == backend.status
+    assert msgspec.json.decode(response.content, type=status_schema.Status) == backend.status
 
 
 def test_hostile_names(serve: conftest.Serve, backend: conftest.Backend) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import control
 from celery_sentinel.config import schema
+from celery_sentinel.remote_control import client as remote_control
 from tests.integration.workers import impostor
 from tests.servers import deadline
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import contextlib
     from collections.abc import Callable, Collection
 
-    from celery_sentinel import readings
+    from celery_sentinel import poll_results
     from tests.servers import daemon
 
 SECONDS = 60.0
@@ -42,11 +42,11 @@ def ask_often(watch: Callable[..., daemon.Daemon]) -> Callable[..., daemon.Daemo
 
 
 @pytest.fixture
-def make_control(closing: contextlib.ExitStack) -> Callable[[str], control.Control]:
+def make_control(closing: contextlib.ExitStack) -> Callable[[str], remote_control.Control]:
     """Make any number of clients of the workers' remote control."""
 
-    def make(broker_url: str) -> control.Control:
-        made = control.Control(schema.Config(broker=schema.Broker(url=broker_url)))
+    def make(broker_url: str) -> remote_control.Control:
+        made = remote_control.Control(schema.Config(broker=schema.Broker(url=broker_url)))
         closing.callback(made.close)
         return made
 
@@ -63,20 +63,22 @@ def start_impostor(closing: contextlib.ExitStack) -> Callable[..., impostor.Impo
     return start
 
 
-def answered(asking: control.Control, names: Collection[str]) -> list[readings.WorkerReading]:
+def answered(
+    asking: remote_control.Control, names: Collection[str]
+) -> list[poll_results.WorkerReading]:
     """Ask until all ``names`` have answered; return what they said.
 
     On Redis a worker says that it is ready before it listens to questions.
     """
 
-    def found() -> list[readings.WorkerReading]:
+    def found() -> list[poll_results.WorkerReading]:
         told = asking.ask(expected=names, timeout=5)
         return told if {one.hostname for one in told} >= set(names) else []
 
     return deadline.wait_until(found, SECONDS, f"{', '.join(names)} answer")
 
 
-def unanswered(asking: control.Control, names: Collection[str]) -> None:
+def unanswered(asking: remote_control.Control, names: Collection[str]) -> None:
     """Ask ``names``, who are frozen, and end without them; a broker that is late is asked again."""
 
     def round_over() -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.brokers import control
 from celery_sentinel.config import schema
+from celery_sentinel.remote_control import client as remote_control
 from tests.integration.workers import conftest
 from tests.servers import deadline
 
@@ -27,7 +27,7 @@ def test_workers_of_another_exchange_answer(
         broker.url, config={"control_exchange": _EXCHANGE}, extra_args=("--without-mingle",)
     )
     asked = {
-        name: control.Control(
+        name: remote_control.Control(
             schema.Config(broker=schema.Broker(url=broker.url, control_exchange=name))
         )
         for name in (_EXCHANGE, "celery")

@@ -14,11 +14,11 @@ from tests.servers import deadline
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from celery_sentinel.brokers import control
+    from celery_sentinel.remote_control import client as remote_control
     from tests import conftest
     from tests.servers import daemon, redis, server
 
-    MakeControl = Callable[[str], control.Control]
+    MakeControl = Callable[[str], remote_control.Control]
     StartImpostor = Callable[[str, impostor.Answer], impostor.Impostor]
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import mailboxes
 from celery_sentinel.config import schema
+from celery_sentinel.remote_control import mailboxes
 from tests.servers import deadline, ports
 
 if TYPE_CHECKING:

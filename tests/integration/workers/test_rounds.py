@@ -18,11 +18,11 @@ from tests.soak import resources
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from celery_sentinel.brokers import control
+    from celery_sentinel.remote_control import client as remote_control
     from tests import conftest as fixtures
     from tests.servers import redis, server
 
-    MakeControl = Callable[[str], control.Control]
+    MakeControl = Callable[[str], remote_control.Control]
     StartImpostor = Callable[[str, impostor.Answer], impostor.Impostor]
 
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     import redis as client
 
-    from celery_sentinel.brokers import control
+    from celery_sentinel.remote_control import client as remote_control
     from tests import conftest as fixtures
     from tests.servers import rabbitmq, redis
 
-    MakeControl = Callable[[str], control.Control]
+    MakeControl = Callable[[str], remote_control.Control]
 
 
 W1 = ["w1@fleet"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import promql_parser
 
-from celery_sentinel import catalogue
+from celery_sentinel.metrics import catalogue
 from tests import promql
 
 TARGET = frozenset({"job", "instance", "pod"})

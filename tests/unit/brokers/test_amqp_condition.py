@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from celery_sentinel import errors, readings
-from celery_sentinel.brokers import amqp_condition
+from celery_sentinel import errors, poll_results
+from celery_sentinel.brokers.amqp import condition as amqp_condition
 
-UNKNOWN = readings.BrokerCondition()
+UNKNOWN = poll_results.BrokerCondition()
 ADMIN = (200, b'{"tags":["administrator"]}')
 ALARMS = b'{"status":"failed","alarms":[{"node":"a","resource":"disk"}]}'
 
@@ -31,7 +31,7 @@ class Api:
         return answer
 
 
-def look(answers: dict[str, Any]) -> tuple[readings.BrokerCondition, list[str]]:
+def look(answers: dict[str, Any]) -> tuple[poll_results.BrokerCondition, list[str]]:
     """Return what one look tells, and what was asked."""
     api = Api(answers)
     asking = amqp_condition.AmqpCondition(api, interval=5.0)  # type: ignore[arg-type]

@@ -11,8 +11,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from celery_sentinel import errors, events, wire
-from celery_sentinel.brokers import amqp_frames
+from celery_sentinel import errors
+from celery_sentinel.brokers.amqp import frames as amqp_frames
+from celery_sentinel.events import decoding
+from celery_sentinel.events.event import Event
 from tests.unit.brokers import amqp_stream
 
 
@@ -24,8 +26,8 @@ class _Read:
     """What a reader made of a stream, in the pieces it came in."""
 
     def __init__(self, *pieces: bytes, leftover: bytes = b"", limit: int = 4 * 2**20) -> None:
-        self.decoder = wire.Decoder(max_message_bytes=limit)
-        self.found: list[events.Event] = []
+        self.decoder = decoding.Decoder(max_message_bytes=limit)
+        self.found: list[Event] = []
         reader = amqp_frames.FrameReader(self.decoder, leftover)
         for data in pieces:
             piece = data
@@ -129,7 +131,7 @@ def test_of_an_oversized_body_only_the_ends_are_held(size: int, rejected: dict[s
 
 def test_what_is_held_of_a_body_is_bounded() -> None:
     """However long its header says that it is."""
-    decoder = wire.Decoder(max_message_bytes=10_000)
+    decoder = decoding.Decoder(max_message_bytes=10_000)
     reader = amqp_frames.FrameReader(decoder)
     delivery = amqp_stream.deliver(b"x" * 1_000_000, frame_max=amqp_stream.SMALL_FRAME)
     reader.feed(delivery[:-100], [])
@@ -195,8 +197,8 @@ def test_what_the_server_ends_is_told(stream: bytes, words: str) -> None:
 
 def test_what_came_before_the_end_is_kept() -> None:
     """Events that stand before a close in the same read are handed over."""
-    found: list[events.Event] = []
-    reader = amqp_frames.FrameReader(wire.Decoder())
+    found: list[Event] = []
+    reader = amqp_frames.FrameReader(decoding.Decoder())
     close = amqp_stream.method(0, (10, 50), "BsBB", (320, "bye", 0, 0))
     with pytest.raises(errors.BrokerError):
         reader.feed(amqp_stream.deliver(_body("a", "b")) + close, found)
@@ -268,7 +270,7 @@ def test_our_own_frames_are_amqp() -> None:
 def test_a_read_ends_after_a_message_that_may_have_grown() -> None:
     """The events of one such message at a time are held; the rest needs no more bytes."""
     slow = b'{"type": "slow", "x": NaN}'
-    reader, found = amqp_frames.FrameReader(wire.Decoder()), list[events.Event]()
+    reader, found = amqp_frames.FrameReader(decoding.Decoder()), list[Event]()
     assert reader.feed(amqp_stream.deliver(_body("a")) + amqp_stream.deliver(slow) * 2, found)
     assert [event.type for event in found] == ["a", "slow"]
     assert reader.feed(b"", found)

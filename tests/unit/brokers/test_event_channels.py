@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import redis_url
+from celery_sentinel.brokers.redis import url as redis_url
 from celery_sentinel.config import schema
 from tests.unit.brokers import kombu_reading
 

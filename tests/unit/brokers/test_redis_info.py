@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from celery_sentinel.brokers import redis_info
+from celery_sentinel.brokers.redis import info as redis_info
 
 REDIS_6 = (
     b"# Server\r\nredis_version:6.0.16\r\nredis_mode:standalone\r\nexecutable:/usr/bin/redis\r\n"

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from celery_sentinel import errors, wire
-from celery_sentinel.brokers import inlet, redis
+from celery_sentinel import errors
+from celery_sentinel.brokers import socket_reader
+from celery_sentinel.brokers.redis import events as redis_events
 from celery_sentinel.config import schema
-from tests.unit.wire import published
+from celery_sentinel.events import decoding
+from tests.unit.events import published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,11 +33,11 @@ class Link:
     """A stream that is subscribed, and the server's end of its connection."""
 
     def __init__(self) -> None:
-        self.decoder = wire.Decoder()
-        self.stream = redis.RedisStream(schema.Config(), self.decoder)
+        self.decoder = decoding.Decoder()
+        self.stream = redis_events.RedisStream(schema.Config(), self.decoder)
         ours, self.server = socket.socketpair()
         self.ours = ours
-        self.stream._inlet = inlet.Inlet(ours)  # noqa: SLF001 -- to connect takes a server
+        self.stream._inlet = socket_reader.Inlet(ours)  # noqa: SLF001 -- to connect takes a server
 
     def types(self) -> list[str]:
         """Return the types of the events of one read."""
@@ -72,7 +74,7 @@ def test_a_reply_without_end_is_refused_before_it_is_whole(link: Link) -> None:
     def send() -> None:
         with contextlib.suppress(OSError):
             link.server.sendall(claimed)
-            for _ in range(redis.LONGEST_REPLY // 2**20 + 1):
+            for _ in range(redis_events.LONGEST_REPLY // 2**20 + 1):
                 link.server.sendall(b"x" * 2**20)
 
     sender = threading.Thread(target=send)

@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from celery_sentinel import errors
-from celery_sentinel.config import document, loading
+from celery_sentinel.config import loading, yaml_nodes
 
 BROKEN = pathlib.Path(__file__).parent / "broken"
 FILES = sorted(file.name for file in BROKEN.glob("*.yml"))
@@ -86,7 +86,7 @@ def test_a_file_that_is_too_large_is_refused(
 ) -> None:
     """A file over 1 MiB is refused unread."""
     monkeypatch.chdir(tmp_path)
-    pathlib.Path("large.yml").write_bytes(b"#" * (document.MAX_BYTES + 1))
+    pathlib.Path("large.yml").write_bytes(b"#" * (yaml_nodes.MAX_BYTES + 1))
     with pytest.raises(errors.ConfigError) as refused:
         loading.load("large.yml", overrides={})
     assert str(refused.value) == (
@@ -99,5 +99,5 @@ def test_aliases_cannot_grow_without_bound() -> None:
     levels = [b"a0: &a0 [x]"]
     levels += [b"a%d: &a%d [%s]" % (n, n, b",".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, 9)]
     with pytest.raises(errors.ConfigError) as refused:
-        document.parse(b"\n".join(levels), "laughs.yml")
+        yaml_nodes.parse(b"\n".join(levels), "laughs.yml")
     assert str(refused.value).startswith("laughs.yml:1: found an anchor (&)")

@@ -13,7 +13,7 @@ import yaml
 from grafana_foundation_sdk.cog import encoder, plugins
 from grafana_foundation_sdk.models import dashboard as model
 
-from celery_sentinel import catalogue
+from celery_sentinel.metrics import catalogue
 from grafana import boards, build
 from tests import dashboards, promql
 from tests.unit.alerts import shapes

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from celery_sentinel import catalogue
+from celery_sentinel.metrics import catalogue
 from tests import dashboards
 from tests.unit import test_deploy
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from celery_sentinel.demo import part, workers
+from celery_sentinel.demo import process as demo_process, workers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +22,15 @@ def test_two_steady_workers_differ_in_name_and_queues() -> None:
 
 def test_the_seasonal_worker_comes_and_goes(tmp_path: Path) -> None:
     """It is away at first, comes, is sent home, and is hired anew when its time has come."""
-    hired: list[part.Part] = []
+    hired: list[demo_process.Part] = []
     now = 0.0
 
-    def hire() -> part.Part:
+    def hire() -> demo_process.Part:
         command = ["sleep", "600"]
         name = f"seasonal{len(hired)}"
-        hired.append(part.Part("worker", name, command, directory=tmp_path, environment=os.environ))
+        hired.append(
+            demo_process.Part("worker", name, command, directory=tmp_path, environment=os.environ)
+        )
         return hired[-1]
 
     season = workers.Season(hire, clock=lambda: now)
@@ -43,7 +45,7 @@ def test_the_seasonal_worker_comes_and_goes(tmp_path: Path) -> None:
 
         now += workers.PRESENT
         season.turn()
-        part.stop_together(hired, grace=60.0, hurry=lambda: False)
+        demo_process.stop_together(hired, grace=60.0, hurry=lambda: False)
         assert hired[0].gone
 
         now += workers.AWAY

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from celery_sentinel import catalogue
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet import stage
 
 PID = 7

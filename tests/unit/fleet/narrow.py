@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid as uuids
 from typing import Any
 
-from celery_sentinel import catalogue
 from celery_sentinel.config import schema
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import QUEUE, Stage
 
 OTHER = "__other__"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery_sentinel import catalogue
+from celery_sentinel.metrics import catalogue
 
 FACTS: dict[str, Any] = {
     "pid": 7,

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from celery_sentinel import events, readings, samples
-from celery_sentinel.collectors import objectives, queues, sentinel, tasks, workers
+from celery_sentinel import poll_results
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import model, stream
+from celery_sentinel.events.event import Event
+from celery_sentinel.fleet import model
+from celery_sentinel.metrics import samples
+from celery_sentinel.metrics.collectors import objectives, queues, sentinel, tasks, workers
+from celery_sentinel.telemetry import subscription
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from celery_sentinel import catalogue
-    from celery_sentinel.fleet.records import TaskRecord
+    from celery_sentinel.fleet.task_records import TaskRecord
     from celery_sentinel.fleet.worker import Worker
+    from celery_sentinel.metrics import catalogue
 
 EPOCH = 1_700_000_000.0
 WORKER = "w1@host"
@@ -36,7 +39,7 @@ class Stage:
         self.now = 1000.0
         self.wall = EPOCH
         self.holding = holding
-        self.stream = stream.Stream(transport="redis", url="redis://localhost:6379/0")
+        self.stream = subscription.Stream(transport="redis", url="redis://localhost:6379/0")
 
     # --- events ---------------------------------------------------------------------------
 
@@ -44,7 +47,7 @@ class Stage:
         """Apply one event, stamped ``at`` seconds after EPOCH (now, if not given)."""
         stamp = self.wall if at is None else EPOCH + at
         given = {"timestamp": stamp, **fields}
-        self.fleet.apply([events.Event(type=type_, **given)], self.now, self.wall)
+        self.fleet.apply([Event(type=type_, **given)], self.now, self.wall)
         if not self.holding:
             self.settle()
 
@@ -87,11 +90,11 @@ class Stage:
         self, hostname: str | None = WORKER, *, among: Sequence[str] | None = None, **said: Any
     ) -> None:
         """Apply a round that took no time and in which one worker, or none, answered."""
-        found = [] if hostname is None else [readings.WorkerReading(hostname=hostname, **said)]
+        found = [] if hostname is None else [poll_results.WorkerReading(hostname=hostname, **said)]
         self.answers(found, among=among)
 
     def answers(
-        self, found: Sequence[readings.WorkerReading], *, among: Sequence[str] | None = None
+        self, found: Sequence[poll_results.WorkerReading], *, among: Sequence[str] | None = None
     ) -> None:
         """Apply a round that took no time."""
         self.fleet.apply_answers(
@@ -102,14 +105,14 @@ class Stage:
         """Apply a look at the broker that did not find these workers, or WORKER, any more."""
         self.fleet.note_gone(hostnames or (WORKER,), self.now, lasting=lasting)
 
-    def read(self, found: Mapping[str, readings.QueueReading], **broker: Any) -> None:
+    def read(self, found: Mapping[str, poll_results.QueueReading], **broker: Any) -> None:
         """Apply a reading of some queues, made now."""
-        reading = readings.BrokerReading(queues=dict(found), **{"round_trip": 0.002, **broker})
+        reading = poll_results.BrokerReading(queues=dict(found), **{"round_trip": 0.002, **broker})
         self.fleet.apply_reading(reading, self.now, self.wall)
 
     def read_length(self, queue: str, length: int | None) -> None:
         """Apply a reading of one queue that tells no more than its length."""
-        self.read({queue: readings.QueueReading(length=length)})
+        self.read({queue: poll_results.QueueReading(length=length)})
 
     # --- time -----------------------------------------------------------------------------
 

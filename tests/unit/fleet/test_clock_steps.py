@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from celery_sentinel import catalogue, readings
+from celery_sentinel import poll_results
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import QUEUE, TASK, WORKER, Stage
 
 DAY = 86_400.0
-TAIL = readings.Tail(task_id="6c1d")
+TAIL = poll_results.Tail(task_id="6c1d")
 
 
 @pytest.mark.parametrize("step", [DAY, -DAY, 400 * DAY])
@@ -22,13 +23,13 @@ def test_a_clock_that_is_set(step: float) -> None:
     for _ in range(15):
         stage.pass_time(2)
         stage.beat(active=1, processed=1)
-        stage.read({QUEUE: readings.QueueReading(length=3, tails=(TAIL,))})
+        stage.read({QUEUE: poll_results.QueueReading(length=3, tails=(TAIL,))})
     began = stage.now
 
     stage.wall += step
     for _ in range(30):
         stage.beat(active=1, processed=1)
-        stage.read({QUEUE: readings.QueueReading(length=3, tails=(TAIL,))})
+        stage.read({QUEUE: poll_results.QueueReading(length=3, tails=(TAIL,))})
         stage.answer(queues=(QUEUE,), concurrency=2)
         stage.pass_time(2)
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from celery_sentinel.fleet import verdict
-from tests.unit.fleet.test_wedge import FACTS, NONE, stage, wedged
+from celery_sentinel.fleet import worker_verdict
+from tests.unit.fleet.test_worker_stuck import FACTS, NONE, stage, wedged
 
 if TYPE_CHECKING:
     from tests.unit.fleet.stage import Stage
 
 
-NOT_CONSUMING = {**NONE, verdict.NOT_CONSUMING: 1}
+NOT_CONSUMING = {**NONE, worker_verdict.NOT_CONSUMING: 1}
 
 
 @pytest.fixture

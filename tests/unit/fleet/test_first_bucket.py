@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from celery_sentinel.fleet import series, waits
-from celery_sentinel.fleet.records import TaskRecord
+from celery_sentinel.fleet import task_series, task_waits
+from celery_sentinel.fleet.task_records import TaskRecord
 
 BOUNDS = (0.25, 1.0)
 
@@ -22,15 +22,15 @@ BOUNDS = (0.25, 1.0)
 )
 def test_each_wait_is_in_its_bucket(wait: float, counts: list[int], clamped: int) -> None:
     """Both waits of a start are, and the one in the queue is not counted twice."""
-    one = series.TaskSeries(
+    one = task_series.TaskSeries(
         ("shop.pay", "mail"),
         runtime=(),
         queue_wait=BOUNDS,
-        prefetch_wait=series.Histogram(BOUNDS),
+        prefetch_wait=task_series.Histogram(BOUNDS),
         vague=False,
     )
-    record = TaskRecord(one, None, series.STARTED, 0.0, sent=8.0 - wait, received=8.0 - wait)
-    observer = waits.Waits()
+    record = TaskRecord(one, None, task_series.STARTED, 0.0, sent=8.0 - wait, received=8.0 - wait)
+    observer = task_waits.Waits()
     observer.ended(record, one, 8.0)
     for histogram in (one.queue_wait, one.prefetch_wait):
         assert histogram is not None

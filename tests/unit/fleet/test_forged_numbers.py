@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from celery_sentinel import catalogue, events, samples, summary, wire
-from celery_sentinel.brokers import replies
-from celery_sentinel.collectors import objectives, queues, sentinel, tasks, workers
-from celery_sentinel.web import landing
+from celery_sentinel import status
+from celery_sentinel.events import decoding
+from celery_sentinel.events.event import Event
+from celery_sentinel.metrics import catalogue, samples
+from celery_sentinel.metrics.collectors import objectives, queues, sentinel, tasks, workers
+from celery_sentinel.remote_control import replies
+from celery_sentinel.web.pages import landing
 from tests.unit.fleet.stage import EPOCH, ID, QUEUE, TASK, WORKER, Stage
 from tests.unit.state import restarts
 
@@ -52,14 +55,16 @@ def body(kind: str, forged: dict[str, Any]) -> dict[str, Any]:
 def encoded(found: dict[str, Any], content_type: str) -> bytes:
     """Return the body of a message; an OverflowError says that msgpack cannot write it."""
     return (
-        json.dumps(found).encode() if content_type == wire.JSON else msgspec.msgpack.encode(found)
+        json.dumps(found).encode()
+        if content_type == decoding.JSON
+        else msgspec.msgpack.encode(found)
     )
 
 
-def told(found: dict[str, Any], content_type: str) -> list[events.Event]:
+def told(found: dict[str, Any], content_type: str) -> list[Event]:
     """Return what the decoder makes of an event; what it refused is counted."""
     data = encoded(found, content_type)
-    decoder, out = wire.Decoder(), list[events.Event]()
+    decoder, out = decoding.Decoder(), list[Event]()
     decoder.body(data, out, content_type=content_type)
     assert len(out) + sum(decoder.rejected.values()) == 1
     return out
@@ -106,9 +111,9 @@ def check(play: Stage) -> None:
         elif metric.unit == "seconds":
             assert value <= DAY, (metric.name, value)
     play.stream.connected(play.now, play.wall)
-    status = summary.build(play.fleet, play.stream, started=EPOCH, ready=True)
-    assert b"</html>" in landing.render(status, LINKS)
-    assert json.loads(msgspec.json.encode(status), parse_constant=pytest.fail)
+    built = status.build(play.fleet, play.stream, started=EPOCH, ready=True)
+    assert b"</html>" in landing.render(built, LINKS)
+    assert json.loads(msgspec.json.encode(built), parse_constant=pytest.fail)
     again = restarts.restarted(play)
     assert again.fleet.failures == 0
     assert dict_of(again) == dict_of(play)
@@ -122,7 +127,7 @@ def dict_of(play: Stage) -> dict[Any, Any]:
     }
 
 
-@pytest.mark.parametrize("content_type", [wire.JSON, wire.MSGPACK])
+@pytest.mark.parametrize("content_type", [decoding.JSON, decoding.MSGPACK])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("field", FIELDS)
 def test_given_a_number_that_cannot_be_in_an_event(
@@ -157,7 +162,7 @@ ANSWERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("content_type", [wire.JSON, wire.MSGPACK])
+@pytest.mark.parametrize("content_type", [decoding.JSON, decoding.MSGPACK])
 @pytest.mark.parametrize("where", ANSWERS)
 def test_given_a_number_that_cannot_be_in_an_answer(where: str, content_type: str) -> None:
     """The answer is refused, or the number is nothing; what the worker's events say stays."""

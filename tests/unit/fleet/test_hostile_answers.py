@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from celery_sentinel import catalogue, readings
+from celery_sentinel import poll_results
 from celery_sentinel.config import schema
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.replies import FACTS, HELD, LASTING
 from tests.unit.fleet.stage import TASK, WORKER, Stage
 
@@ -16,7 +17,7 @@ def test_given_a_worker_over_the_cap_then_its_answer_is_no_others() -> None:
     play = Stage(schema.Config(metrics=schema.Metrics(limits=limits)))
     play.beat("a@h")
     for name in ("b@h", "c@h"):
-        play.answer(name, **FACTS, active=(readings.ActiveTask(task_id=name),))
+        play.answer(name, **FACTS, active=(poll_results.ActiveTask(task_id=name),))
     assert [worker.hostname for worker in play.fleet.workers] == ["a@h"]
     assert play.fleet.workers.overflowed.concurrency is None
     assert play.fleet.records.by_id == {}
@@ -61,7 +62,7 @@ def test_given_numbers_that_cannot_be_then_what_was_known_stays(play: Stage, val
 def test_given_hostile_texts_then_labels_are_clean_and_bounded(play: Stage) -> None:
     """Pool, queues and task names are shown as valid text or not at all."""
     play.beat(sw_ver="5.5.0")
-    task = readings.ActiveTask(task_id="1", name="\ud800" * 300, queue="q\0", started_at=-1.0)
+    task = poll_results.ActiveTask(task_id="1", name="\ud800" * 300, queue="q\0", started_at=-1.0)
     play.answer(pool="p\udcff" * 300, queues=("", "a\0b", "q" * 1000), active=(task,))
     for metric in catalogue.METRICS:
         if metric.group != "sentinel" and not metric.name.startswith("celery_result"):
@@ -74,6 +75,8 @@ def test_given_hostile_texts_then_labels_are_clean_and_bounded(play: Stage) -> N
 def test_given_an_id_that_cannot_be_a_key_then_it_is_counted_as_malformed(play: Stage) -> None:
     """A task that a worker runs under no id, or one without end, is not followed."""
     play.beat()
-    play.answer(active=tuple(readings.ActiveTask(task_id=i, name=TASK) for i in ("", "x" * 300)))
+    play.answer(
+        active=tuple(poll_results.ActiveTask(task_id=i, name=TASK) for i in ("", "x" * 300))
+    )
     assert play.fleet.records.by_id == {}
     assert play.value(catalogue.EVENTS_REJECTED, "malformed") == 2

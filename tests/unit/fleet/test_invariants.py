@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from celery_sentinel import catalogue, events, readings
+from celery_sentinel import poll_results
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import series
+from celery_sentinel.events.event import Event
+from celery_sentinel.fleet import task_series
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import EPOCH, Stage
 
 TASK_TYPES = {
@@ -24,14 +25,14 @@ TASK_TYPES = {
     "task-rejected": catalogue.TASK_REJECTED,
     "task-cancelled": catalogue.TASK_CANCELLED,
 }
-STATES = {series.SENT, series.RECEIVED, series.STARTED, series.AWAITED}
+STATES = {task_series.SENT, task_series.RECEIVED, task_series.STARTED, task_series.AWAITED}
 
 BROADCAST = "bcast.604d40c0-e3ed-467f-ac0c-9d5e2e1761d1"
 
 offsets = st.floats(-20, 20)
 hostnames = st.sampled_from(["w1@a", "w2@a", "w3@b", ""])
 task_events = st.builds(
-    events.Event,
+    Event,
     type=st.sampled_from(list(TASK_TYPES)),
     uuid=st.sampled_from(["1", "2", "3"]),
     hostname=hostnames,
@@ -49,7 +50,7 @@ task_events = st.builds(
     timestamp=st.one_of(st.just(0.0), offsets.map(lambda offset: EPOCH + offset)),
 )
 worker_events = st.builds(
-    events.Event,
+    Event,
     type=st.sampled_from(["worker-online", "worker-heartbeat", "worker-offline"]),
     hostname=hostnames,
     pid=st.sampled_from([None, 1, 2]),
@@ -62,20 +63,20 @@ worker_events = st.builds(
 class Round(NamedTuple):
     """What workers answered, asked so many seconds ago; ``among`` as for ``apply_answers``."""
 
-    found: list[readings.WorkerReading]
+    found: list[poll_results.WorkerReading]
     took: float
     among: list[str] | None
 
 
 active_tasks = st.builds(
-    readings.ActiveTask,
+    poll_results.ActiveTask,
     task_id=st.sampled_from(["1", "2", "3", "4", ""]),
     name=st.sampled_from([None, "a", "d"]),
     queue=st.sampled_from([None, "q1", "q4"]),
     started_at=st.sampled_from([None, -1.0, EPOCH, float("nan")]),
 )
 worker_readings = st.builds(
-    readings.WorkerReading,
+    poll_results.WorkerReading,
     hostname=hostnames,
     pid=st.sampled_from([None, 1, 2]),
     pool=st.sampled_from([None, "prefork", "solo"]),
@@ -84,8 +85,8 @@ worker_readings = st.builds(
     bindings=st.sampled_from(
         [
             (),
-            (readings.Binding(queue=BROADCAST, exchange="bc", type="fanout", key=""),),
-            (readings.Binding(queue="q1", exchange="bc", type="topic", key="q.#"),),
+            (poll_results.Binding(queue=BROADCAST, exchange="bc", type="fanout", key=""),),
+            (poll_results.Binding(queue="q1", exchange="bc", type="topic", key="q.#"),),
         ]
     ),
     reserved=st.sampled_from([None, 0, 5]),
@@ -98,7 +99,7 @@ rounds = st.builds(
     took=st.floats(0, 10),
     among=st.one_of(st.none(), st.lists(hostnames, max_size=2)),
 )
-Step = events.Event | Round | float
+Step = Event | Round | float
 steps = st.lists(st.one_of(task_events, worker_events, st.floats(0.1, 40)), max_size=60)
 steps_and_rounds = st.lists(
     st.one_of(task_events, worker_events, rounds, st.floats(0.1, 40)), max_size=60
@@ -118,7 +119,7 @@ configs = st.sampled_from(
 def open_records(play: Stage) -> Counter[int]:
     """Return how many records are in each state in which they have not ended."""
     found = Counter(record.state for record in play.fleet.records.by_id.values())
-    del found[series.CLOSED]
+    del found[task_series.CLOSED]
     return found
 
 
@@ -143,7 +144,7 @@ def running(play: Stage) -> set[int]:
 def started(play: Stage) -> set[int]:
     """Return the identities of the records in state STARTED."""
     records = play.fleet.records.by_id.values()
-    return {id(record) for record in records if record.state == series.STARTED}
+    return {id(record) for record in records if record.state == task_series.STARTED}
 
 
 def take(play: Stage, step: Step) -> None:
@@ -204,7 +205,7 @@ def test_given_any_answers_then_they_change_no_counter(script: list[Step]) -> No
     play = Stage()
     for step in script:
         take(play, step)
-    counts = Counter(step.type for step in script if isinstance(step, events.Event))
+    counts = Counter(step.type for step in script if isinstance(step, Event))
     for type_, metric in TASK_TYPES.items():
         assert play.total(metric) == counts[type_], type_
 
@@ -212,11 +213,11 @@ def test_given_any_answers_then_they_change_no_counter(script: list[Step]) -> No
 @settings(max_examples=200, deadline=None)
 @given(config=configs, script=steps)
 def test_given_any_events_then_every_counter_is_the_number_of_its_events(
-    config: schema.Config, script: list[events.Event | float]
+    config: schema.Config, script: list[Event | float]
 ) -> None:
     """Over all series each counter adds up to the events of its type, limits or not."""
     play = Stage(config)
-    told = [step for step in script if isinstance(step, events.Event)]
+    told = [step for step in script if isinstance(step, Event)]
     play.fleet.apply(told, play.now, play.wall)
     counts = Counter(event.type for event in told)
     for type_, metric in TASK_TYPES.items():
@@ -227,7 +228,7 @@ def test_given_any_events_then_every_counter_is_the_number_of_its_events(
 @settings(max_examples=100, deadline=None)
 @given(script=steps)
 def test_given_any_events_then_no_counter_of_a_worker_falls(
-    script: list[events.Event | float],
+    script: list[Event | float],
 ) -> None:
     """Processed tasks, restarts and losses only grow, whatever processes share a name."""
     play = Stage()

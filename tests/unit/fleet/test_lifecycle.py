@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from celery_sentinel import catalogue
 from celery_sentinel.config import schema
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import ID, QUEUE, TASK, WORKER, Stage
 
 BY_HOSTNAME = schema.Config(tasks=schema.Tasks(labels=("hostname",)))

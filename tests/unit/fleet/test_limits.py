@@ -6,9 +6,9 @@ import uuid as uuids
 
 import pytest
 
-from celery_sentinel import catalogue
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import answers, labels
+from celery_sentinel.fleet import labels, worker_replies
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import QUEUE, TASK, Stage
 
 OTHER = "__other__"
@@ -184,7 +184,7 @@ def test_given_a_long_id_then_it_is_kept_only_up_to_a_length(uuid: str, kept: bo
 def test_given_workers_that_consume_queues_without_end_then_each_name_is_kept_once() -> None:
     """Thousands of workers may name thousands; what has no place is ``__other__``."""
     play = limited(queues=2)
-    play.answer("w1@a", queues=tuple(f"q{n}" for n in range(answers.MOST_QUEUES + 5)))
+    play.answer("w1@a", queues=tuple(f"q{n}" for n in range(worker_replies.MOST_QUEUES + 5)))
     play.answer("w2@a", queues=(f"q{1:d}", "new"))
     first, second = play.worker("w1@a").queues, play.worker("w2@a").queues
     assert first is not None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from celery_sentinel import catalogue
 from celery_sentinel.config import schema
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import WORKER, Stage
 
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from celery_sentinel.fleet import ledger
+from celery_sentinel.fleet import worker_missed_events
 from tests.unit.fleet import stage
 from tests.unit.fleet.accounts import PID, Process, missed, settle
 
@@ -54,9 +54,9 @@ def test_a_night_after_one_loss_costs_no_memory(play: stage.Stage) -> None:
 
 def account(seed: int, monkeypatch: pytest.MonkeyPatch, most: int) -> int:
     """Return what an account finds missed that was judged after 500 points only."""
-    monkeypatch.setattr(ledger, "MAX_POINTS", most)
+    monkeypatch.setattr(worker_missed_events, "MAX_POINTS", most)
     chosen = random.Random(seed)
-    one, clock, started = ledger.Ledger(), 0, 0
+    one, clock, started = worker_missed_events.Ledger(), 0, 0
     one.beat(clock, started, 0.0)
     for number in range(500):
         for _ in range(chosen.randrange(3)):
@@ -74,14 +74,14 @@ def account(seed: int, monkeypatch: pytest.MonkeyPatch, most: int) -> int:
 @pytest.mark.parametrize("seed", range(5))
 def test_what_was_left_out_was_not_needed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each point tells all since the base, so with fewer of them the account is as exact."""
-    found = account(seed, monkeypatch, ledger.MAX_POINTS)
+    found = account(seed, monkeypatch, worker_missed_events.MAX_POINTS)
     assert found == account(seed, monkeypatch, 1000) > 20
 
 
 def test_starts_of_a_process_that_never_beats_again_are_not_hoarded(play: stage.Stage) -> None:
     """It is heard by its tasks, so it is not lost; at some size its account is given up."""
     process = held_to_account(play)
-    play.worker().starts[PID].extend(range(LARGE, LARGE + ledger.MAX_STARTS + 1))
+    play.worker().starts[PID].extend(range(LARGE, LARGE + worker_missed_events.MAX_STARTS + 1))
     play.tick()
     assert play.worker().starts[PID] == []
     process.beat()
@@ -99,7 +99,7 @@ def test_starts_of_all_processes_together_are_bounded(play: stage.Stage) -> None
         play.worker(hostname).starts[PID].extend(itertools.islice(some, 150_000 - number))
     play.tick()
     kept = [len(play.worker(hostname).starts[PID]) for hostname in workers]
-    assert sum(kept) <= ledger.MAX_ALL_STARTS
+    assert sum(kept) <= worker_missed_events.MAX_ALL_STARTS
     assert kept[:2] == [0, 0]
     assert min(kept[2:]) > 149_000
 

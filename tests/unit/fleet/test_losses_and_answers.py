@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from celery_sentinel import readings
+from celery_sentinel import poll_results
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import losses
+from celery_sentinel.fleet import missed_events
 from tests.unit.fleet import stage
 from tests.unit.fleet.accounts import PID, Process, missed, settle
 
@@ -117,7 +117,7 @@ def test_an_answer_of_two_workers_is_not_taken(play: stage.Stage, process: Proce
         process.beat(5)
         play.answers(
             [
-                readings.WorkerReading(
+                poll_results.WorkerReading(
                     hostname=stage.WORKER,
                     pid=PID,
                     clock=process.clock,
@@ -133,7 +133,7 @@ def test_names_of_all_accounts_together_are_bounded(
     play: stage.Stage, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond the bound an answer is not taken; names that stay need no more room."""
-    monkeypatch.setattr(losses, "MAX_KEPT", 30)
+    monkeypatch.setattr(missed_events, "MAX_KEPT", 30)
     other = Process(play, "w2@host")
     other.run()
     other.beat()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from celery_sentinel import catalogue
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet import stage
 from tests.unit.fleet.accounts import PID, Process, missed, settle
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from celery_sentinel import catalogue, events
 from celery_sentinel.config import schema
+from celery_sentinel.events.event import Event
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import EPOCH, QUEUE, TASK, Stage
 
 
 def test_given_a_batch_when_one_event_cannot_be_applied_then_the_others_are(play: Stage) -> None:
     """A defect of ours costs one event; it is counted and kept for the log."""
-    broken = events.Event(type="task-received", uuid="b", hostname="w@h", name="x", timestamp=EPOCH)
+    broken = Event(type="task-received", uuid="b", hostname="w@h", name="x", timestamp=EPOCH)
     broken.retries = None  # type: ignore[assignment]
     batch = [
-        events.Event(type="task-received", uuid="a", hostname="w@h", name="x", timestamp=EPOCH),
-        events.Event(type="task-received", uuid="b", hostname="w@h", name="x", timestamp=EPOCH),
+        Event(type="task-received", uuid="a", hostname="w@h", name="x", timestamp=EPOCH),
+        Event(type="task-received", uuid="b", hostname="w@h", name="x", timestamp=EPOCH),
         broken,
-        events.Event(type="task-received", uuid="c", hostname="w@h", name="x", timestamp=EPOCH),
+        Event(type="task-received", uuid="c", hostname="w@h", name="x", timestamp=EPOCH),
     ]
     play.fleet.apply(batch, play.now, play.wall)
     play.settle()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from celery_sentinel import catalogue
 from celery_sentinel.config import schema, thresholds
 from celery_sentinel.fleet import objectives
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import QUEUE, TASK, Stage
 
 DURATION, LENGTH, RATIO = thresholds.Duration, thresholds.Length, thresholds.Ratio

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from celery_sentinel import catalogue
-from celery_sentinel.fleet import disorder, series
+from celery_sentinel.fleet import task_order, task_series
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import ID, QUEUE, TASK, WORKER
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def test_given_the_orders_celery_produces_then_the_task_is_over_at_the_end(
     left = attempts(play, retries=1)
     for n in order:
         left[n].pop(0)()
-    assert play.record().state == series.CLOSED
+    assert play.record().state == task_series.CLOSED
     assert play.record().unclosed == 0
     assert play.worker().running == {}
     assert play.children(catalogue.TASK_REDELIVERED) == {}
@@ -261,7 +261,7 @@ def test_given_many_next_sent_before_their_start_then_few_are_remembered(
     play: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of those whose start is never heard the oldest make room; the newest are right."""
-    monkeypatch.setattr(disorder, "MOST_ANNOUNCED", 2)
+    monkeypatch.setattr(task_order, "MOST_ANNOUNCED", 2)
     for uuid in ("1", "2", "3"):
         play.sent(uuid, at=0)
         play.received(uuid, at=1)

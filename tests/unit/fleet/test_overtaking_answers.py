@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from celery_sentinel import catalogue, readings
-from celery_sentinel.fleet import answers
+from celery_sentinel import poll_results
+from celery_sentinel.fleet import worker_replies
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import EPOCH, ID, QUEUE, TASK, Stage
 
 if TYPE_CHECKING:
@@ -52,14 +53,14 @@ def test_given_all_orders_then_there_are_as_many_as_there_must_be() -> None:
     assert len(list(orders())) == 3 * 5 + 6 * 6
 
 
-@pytest.mark.parametrize("passing", [0.0, answers.MARGIN + 1], ids=["at once", "slowly"])
+@pytest.mark.parametrize("passing", [0.0, worker_replies.MARGIN + 1], ids=["at once", "slowly"])
 @pytest.mark.parametrize("told", [0.5, 3.0, 3.2], ids=["early", "exact", "late"])
 @pytest.mark.parametrize("order", list(orders()), ids="-".join)
 def test_given_answers_in_between_then_each_event_and_each_wait_counts_once(
     order: tuple[str, ...], told: float, passing: float, play: Stage
 ) -> None:
     """``told`` is what the worker says of the start, which it derives from another clock."""
-    task = readings.ActiveTask(task_id=ID, name=TASK, queue=QUEUE, started_at=EPOCH + told)
+    task = poll_results.ActiveTask(task_id=ID, name=TASK, queue=QUEUE, started_at=EPOCH + told)
     play.beat(active=1)
     for step in order:
         if step == ANSWER:

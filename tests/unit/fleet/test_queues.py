@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from celery_sentinel import catalogue
 from celery_sentinel.config import schema
 from celery_sentinel.fleet import queues
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import QUEUE, TASK, Stage
 
 DELAY = ".".join("0" * 24 + "1011")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from celery_sentinel import catalogue, readings
+from celery_sentinel import poll_results
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import answers, series
+from celery_sentinel.fleet import task_series, worker_replies
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import EPOCH, ID, QUEUE, TASK, WORKER, Stage
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ def runs(play: Stage, *uuids: str, hostname: str = WORKER, at: float = -5.0) -> 
     play.answer(hostname, active=_active(uuids, at))
 
 
-def _active(uuids: Iterable[str], at: float) -> tuple[readings.ActiveTask, ...]:
+def _active(uuids: Iterable[str], at: float) -> tuple[poll_results.ActiveTask, ...]:
     return tuple(
-        readings.ActiveTask(task_id=uuid, name=TASK, queue=QUEUE, started_at=EPOCH + at)
+        poll_results.ActiveTask(task_id=uuid, name=TASK, queue=QUEUE, started_at=EPOCH + at)
         for uuid in uuids
     )
 
@@ -36,7 +37,7 @@ def start(play: Stage, uuid: str = ID, hostname: str = WORKER) -> None:
     play.sent(uuid)
     play.received(uuid, hostname=hostname)
     play.started(uuid, hostname=hostname)
-    play.jump(answers.MARGIN + 1)
+    play.jump(worker_replies.MARGIN + 1)
 
 
 def started(play: Stage) -> int:
@@ -93,7 +94,7 @@ def test_given_a_task_started_within_the_margin_then_it_is_never_missing(play: S
         play.sent(str(n))
         play.received(str(n))
         play.started(str(n))
-        play.jump(answers.MARGIN)
+        play.jump(worker_replies.MARGIN)
         runs(play)
         runs(play)
         assert started(play) == 1
@@ -155,7 +156,9 @@ def test_given_no_time_of_its_start_then_it_runs_since_unknown(
 ) -> None:
     """A time that cannot be is none."""
     play.beat(active=1)
-    play.answer(active=(readings.ActiveTask(task_id=ID, name=TASK, queue=QUEUE, started_at=began),))
+    play.answer(
+        active=(poll_results.ActiveTask(task_id=ID, name=TASK, queue=QUEUE, started_at=began),)
+    )
     assert started(play) == 1
     assert play.children(catalogue.TASK_OLDEST_STARTED) == {}
 
@@ -253,7 +256,7 @@ def test_given_a_retry_awaited_when_its_attempt_still_runs_then_it_runs(play: St
     play.ended("retried", exception="Retry()")
     play.jump(10)
     runs(play, ID)
-    assert play.record().state == series.STARTED
+    assert play.record().state == task_series.STARTED
     assert play.total(catalogue.TASKS_IN_FLIGHT) == 1
 
 
@@ -272,7 +275,7 @@ def test_given_a_full_table_then_a_task_that_runs_is_still_taken_in() -> None:
 def test_given_a_task_of_unknown_queue_then_its_workers_queue_is_taken(play: Stage) -> None:
     """Where the delivery does not tell the queue, the worker's only one does."""
     play.beat(active=1)
-    play.answer(queues=("sms",), active=(readings.ActiveTask(task_id=ID, name=TASK),))
+    play.answer(queues=("sms",), active=(poll_results.ActiveTask(task_id=ID, name=TASK),))
     assert play.value(catalogue.TASKS_IN_FLIGHT, TASK, "sms", "started") == 1
 
 
@@ -284,7 +287,7 @@ def test_given_an_answer_that_overtakes_the_events_then_the_wait_is_observed_onc
     play.beat(active=1)
     if is_sent:
         play.sent(at=-30)
-    play.jump(answers.MARGIN + 1)
+    play.jump(worker_replies.MARGIN + 1)
     runs(play, ID, at=0.0)
     play.received(at=-2)
     play.started(at=0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from celery_sentinel import catalogue, readings
+from celery_sentinel import poll_results
 from celery_sentinel.config import schema
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet import narrow
 from tests.unit.fleet.stage import QUEUE, TASK, WORKER, Stage
 
@@ -98,7 +99,7 @@ def test_given_empty_queues_at_their_limit_then_one_that_is_consumed_has_a_place
         play.fleet.note_queues([(name, source)], play.wall)
     for _ in range(3):
         play.read(
-            {name: readings.QueueReading(length=5 * (name == "full")) for name in known(play)}
+            {name: poll_results.QueueReading(length=5 * (name == "full")) for name in known(play)}
         )
         play.pass_time(5)
     play.beat()
@@ -118,7 +119,7 @@ def test_given_only_queues_that_are_used_then_none_of_them_goes() -> None:
     )
     play = Stage(config)
     play.fleet.note_queues([("full", "binding")], play.wall)
-    play.read({"full": readings.QueueReading(length=1)})
+    play.read({"full": poll_results.QueueReading(length=1)})
     play.pass_time(1)
     play.beat()
     play.answer(queues=("mail",))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from celery_sentinel import catalogue
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import WORKER
-from tests.unit.fleet.test_wedge import stage
+from tests.unit.fleet.test_worker_stuck import stage
 
 
 def test_given_a_solo_worker_when_it_is_silent_then_it_is_unheard_however_long() -> None:

@@ -11,7 +11,7 @@ import pytest
 import redis
 from hypothesis import strategies as st
 
-from celery_sentinel.fleet import exceptions, labels, traceback_class
+from celery_sentinel.fleet import labels, task_exceptions, traceback_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,12 +113,12 @@ def test_the_class_of_what_was_raised(fail: Callable[[], object], name: str) -> 
     """Not that of its repr, of a note, of a cause, or of what its message quotes."""
     error, text = _formatted(fail)
     assert traceback_class.raised_class(text) == name
-    assert exceptions.Classifier().classify(repr(error), text)[0] == name
+    assert task_exceptions.Classifier().classify(repr(error), text)[0] == name
 
 
 def test_one_class_for_a_thousand_messages() -> None:
     """A repr that is the message gives no label for each message."""
-    classifier = exceptions.Classifier()
+    classifier = task_exceptions.Classifier()
     found = set()
     for number in range(1000):
         error, text = _formatted(lambda number=number: _raise(ToldError(f"user_{number}")))  # type: ignore[misc]
@@ -129,7 +129,7 @@ def test_one_class_for_a_thousand_messages() -> None:
 @pytest.mark.parametrize("text", ["user_9addb0", "acme.billing:declined", "declined", "no way"])
 def test_without_a_traceback_a_message_is_no_class(text: str) -> None:
     """What may be any text is unknown."""
-    assert exceptions.Classifier().classify(text, None)[0] == labels.UNKNOWN
+    assert task_exceptions.Classifier().classify(text, None)[0] == labels.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_without_a_traceback_a_message_is_no_class(text: str) -> None:
 def test_what_names_no_class(text: str) -> None:
     """Then the repr is all there is."""
     assert traceback_class.raised_class(text) in {None, "E" * traceback_class._LONGEST}  # noqa: SLF001
-    assert exceptions.Classifier().classify("ValueError('x')", text)[0] == "ValueError"
+    assert task_exceptions.Classifier().classify("ValueError('x')", text)[0] == "ValueError"
 
 
 @hypothesis.given(st.text(), st.integers(0, 3))

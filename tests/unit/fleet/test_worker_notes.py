@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from celery_sentinel.summary import worker_notes
+from celery_sentinel.status import worker_notes
 
 if TYPE_CHECKING:
     from tests.unit.fleet.stage import Stage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from celery_sentinel import catalogue
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet.stage import WORKER, Stage
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from celery_sentinel import errors, readings
+from celery_sentinel import errors, poll_results
 from celery_sentinel.poller import workers
 from tests.unit.fleet.stage import Stage
 
@@ -31,14 +31,14 @@ class Asking:
 
     def ask(
         self, *, expected: Collection[str], timeout: float, among: Sequence[str] | None = None
-    ) -> list[readings.WorkerReading]:
+    ) -> list[poll_results.WorkerReading]:
         """Answer at once."""
         assert timeout == 2.0
         self.rounds.append((sorted(expected), None if among is None else sorted(among)))
         if self.failure is not None:
             raise self.failure
         asked = self.answering if among is None else set(among) & set(self.answering)
-        return [readings.WorkerReading(hostname=name, concurrency=4) for name in asked]
+        return [poll_results.WorkerReading(hostname=name, concurrency=4) for name in asked]
 
     def tell(self, command: str, destination: Sequence[str]) -> None:
         """Remember whom it was sent."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from structlog import testing
 
-from celery_sentinel import catalogue, errors
+from celery_sentinel import errors
+from celery_sentinel.metrics import catalogue
 from celery_sentinel.poller import workers
 from tests.unit.fleet.stage import WORKER
 from tests.unit.poller.asking import OTHER, Poll

@@ -10,13 +10,15 @@ import pytest
 from structlog import testing
 
 from celery_sentinel import errors
-from celery_sentinel.fleet import model, stream
 from celery_sentinel.poller import loop
+from celery_sentinel.telemetry import subscription
 from tests.servers import deadline
 from tests.unit.fleet.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from celery_sentinel.fleet import model
 
 Outcome = Exception | None
 
@@ -59,7 +61,7 @@ class Running:
 
     def __init__(self, question: loop.Question) -> None:
         self.fleet: model.Fleet = Stage().fleet
-        self.connection = stream.Stream(transport="redis", url="redis://localhost")
+        self.connection = subscription.Stream(transport="redis", url="redis://localhost")
         self.loop = loop.Loop(
             question,
             fleet=self.fleet,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from celery_sentinel import catalogue, errors, readings
+from celery_sentinel import errors, poll_results
 from celery_sentinel.config import schema
+from celery_sentinel.metrics import catalogue
 from celery_sentinel.poller import queues
 from tests.unit.fleet.stage import Stage
 
@@ -30,13 +31,13 @@ class Reader:
         self.trouble: str | None = None
         self.closed = False
 
-    def read(self, names: Sequence[str]) -> readings.BrokerReading:
+    def read(self, names: Sequence[str]) -> poll_results.BrokerReading:
         """Return two messages for each queue."""
         self.asked.append(sorted(names))
         if self.failure is not None:
             raise self.failure
-        found = {name: readings.QueueReading(length=2) for name in names}
-        return readings.BrokerReading(queues=found, round_trip=0.001, trouble=self.trouble)
+        found = {name: poll_results.QueueReading(length=2) for name in names}
+        return poll_results.BrokerReading(queues=found, round_trip=0.001, trouble=self.trouble)
 
     def discover(self) -> Iterable[tuple[str, str]]:
         """Return what is there."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import pathlib
 
-from celery_sentinel.state import document, keeper, store
+from celery_sentinel.state import file as state_file, manager, schema as state_schema
 from tests.unit.fleet import stage
 from tests.unit.state import restarts, test_round_trip
 
@@ -44,10 +44,13 @@ def shown(play: stage.Stage) -> dict[str, object]:
     return dict(sorted(found.items()))
 
 
-def kept(path: pathlib.Path) -> store.Store:
+def kept(path: pathlib.Path) -> state_file.Store:
     """Return the store of a file as the daemon opens it."""
-    return store.Store(
-        str(path), magic=keeper.MAGIC, version=document.VERSION, largest=store.largest(1000)
+    return state_file.Store(
+        str(path),
+        magic=manager.MAGIC,
+        version=state_schema.VERSION,
+        largest=state_file.largest(1000),
     )
 
 
@@ -58,7 +61,7 @@ def restored(path: pathlib.Path) -> stage.Stage:
 
 def main() -> None:
     """Write state and expectation."""
-    path = HERE / f"version-{document.VERSION}.state"
+    path = HERE / f"version-{state_schema.VERSION}.state"
     kept(path).write(restarts.frames(played()))
     expected = shown(restored(path))
     path.with_suffix(".json").write_text(json.dumps(expected, indent=0) + "\n")

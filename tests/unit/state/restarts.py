@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from celery_sentinel import catalogue
-from celery_sentinel.collectors import queues, sentinel, tasks, workers
+from celery_sentinel.metrics import catalogue
+from celery_sentinel.metrics.collectors import queues, sentinel, tasks, workers
 from celery_sentinel.state import restore, snapshot
 from tests.unit.fleet import stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from celery_sentinel import samples
     from celery_sentinel.config import schema
+    from celery_sentinel.metrics import samples
 
 ORIGIN = snapshot.Origin("redis://localhost:6379/0 celeryev", "a-line", stage.EPOCH)
 BOOT = 50_000.0  # how much more the monotonic clock of the next process shows

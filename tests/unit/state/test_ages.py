@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from celery_sentinel import catalogue
 from celery_sentinel.config import schema
 from celery_sentinel.fleet.worker import State
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet import stage
 from tests.unit.state import restarts
 

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import model, stream
-from celery_sentinel.state import document, encoding, identity, keeper, restore, store
+from celery_sentinel.fleet import model
+from celery_sentinel.state import (
+    broker_id,
+    encoding,
+    file as state_file,
+    manager,
+    restore,
+    schema as state_schema,
+)
+from celery_sentinel.telemetry import subscription
 from tests.unit.fleet import stage
 from tests.unit.state import restarts, test_round_trip
 
@@ -27,10 +34,10 @@ def config_for(path: pathlib.Path, url: str = "redis://localhost") -> schema.Con
     return schema.Config(broker=schema.Broker(url=url), state=schema.State(file=str(path)))
 
 
-def opened(config: schema.Config) -> tuple[keeper.Keeper, model.Fleet, stream.Stream]:
+def opened(config: schema.Config) -> tuple[manager.Keeper, model.Fleet, subscription.Stream]:
     """Start the keeper of a daemon."""
-    connection = stream.Stream(transport="redis", url="redis://")
-    kept, fleet = keeper.opened(config, connection)
+    connection = subscription.Stream(transport="redis", url="redis://")
+    kept, fleet = manager.opened(config, connection)
     assert kept is not None
     return kept, fleet, connection
 
@@ -38,8 +45,11 @@ def opened(config: schema.Config) -> tuple[keeper.Keeper, model.Fleet, stream.St
 def saved(path: pathlib.Path) -> stage.Stage:
     """Write the state of a full stage."""
     play = test_round_trip.full_stage()
-    file = store.Store(
-        str(path), magic=keeper.MAGIC, version=document.VERSION, largest=store.largest(1000)
+    file = state_file.Store(
+        str(path),
+        magic=manager.MAGIC,
+        version=state_schema.VERSION,
+        largest=state_file.largest(1000),
     )
     file.write(restarts.frames(play))
     return play
@@ -79,7 +89,7 @@ def test_another_brokers_state_is_set_aside(tmp_path: pathlib.Path) -> None:
 )
 def test_who_asks_does_not_matter_but_where(url: str, same: bool) -> None:
     """Users, passwords and options do not make another broker; host, port and database do."""
-    asked = identity.of(schema.Config(broker=schema.Broker(url=url)))
+    asked = broker_id.of(schema.Config(broker=schema.Broker(url=url)))
     assert (asked == restarts.ORIGIN.broker) is same
     assert "secret" not in asked
     assert "other:" not in asked
@@ -103,16 +113,16 @@ def test_a_file_of_before_is_known_however_its_url_was_written(
     before: str, now: str, same: bool
 ) -> None:
     """Files of before hold Sentinel's URLs as given, and other names of one protocol."""
-    asked = identity.of(schema.Config(broker=schema.Broker(url=now)))
-    assert identity.same(f"{before} celeryev", asked) is same
-    assert not identity.same(f"{before} theirs", asked)
+    asked = broker_id.of(schema.Config(broker=schema.Broker(url=now)))
+    assert broker_id.same(f"{before} celeryev", asked) is same
+    assert not broker_id.same(f"{before} theirs", asked)
 
 
 def test_two_fleets_on_one_database_are_two() -> None:
     """Another exchange of events, or another key prefix, is another fleet."""
     one = schema.Config(events=schema.Events(exchange="theirs"))
     two = schema.Config(broker=schema.Broker(transport_options={"global_keyprefix": "b:"}))
-    assert len({identity.of(each) for each in (one, two, schema.Config())}) == 3
+    assert len({broker_id.of(each) for each in (one, two, schema.Config())}) == 3
 
 
 @settings(max_examples=200, deadline=None)
@@ -130,7 +140,7 @@ def test_given_any_wrong_value_then_it_is_refused_or_restored(seed: int, value: 
         restore.Restoration(fleet, now=1e6, wall=stage.EPOCH).read(
             iter(frames), broker=restarts.ORIGIN.broker
         )
-    except store.StateError:
+    except state_file.StateError:
         return
     fleet.tick(1e6 + 1, stage.EPOCH + 1, listening=True)
 
@@ -140,7 +150,7 @@ def test_given_any_wrong_value_then_it_is_refused_or_restored(seed: int, value: 
 def test_given_any_bytes_for_frames_then_they_are_refused(frames: list[bytes]) -> None:
     """Bytes that are no document are damage."""
     restoration = restore.Restoration(model.Fleet(schema.Config()), now=1.0, wall=1.0)
-    with pytest.raises(store.StateError):
+    with pytest.raises(state_file.StateError):
         restoration.read(iter(frames), broker="any")
 
 
@@ -150,8 +160,8 @@ def test_a_failure_nobody_foresaw_is_survived(tmp_path: pathlib.Path) -> None:
     frames = restarts.frames(play)
     last = msgspec.msgpack.decode(frames[-1])
     last["records"][-1][1] = 10**6  # a series that is not there
-    file = store.Store(
-        str(tmp_path / "state"), magic=keeper.MAGIC, version=document.VERSION, largest=10**6
+    file = state_file.Store(
+        str(tmp_path / "state"), magic=manager.MAGIC, version=state_schema.VERSION, largest=10**6
     )
     file.write([*frames[:-1], msgspec.msgpack.encode(last)])
     kept, fleet, connection = opened(config_for(tmp_path / "state"))
@@ -173,8 +183,8 @@ def test_what_cannot_be_encoded_costs_only_itself() -> None:
 
 def test_a_frame_that_can_be_encoded_is_encoded_as_it_is() -> None:
     """No mending where none is needed."""
-    portion = document.Portion(records=[document.Record("t", 0, None, 1, 2.0)])
-    assert msgspec.msgpack.decode(encoding.encode(portion), type=document.Portion) == portion
+    portion = state_schema.Portion(records=[state_schema.Record("t", 0, None, 1, 2.0)])
+    assert msgspec.msgpack.decode(encoding.encode(portion), type=state_schema.Portion) == portion
 
 
 def _replace(tree: Any, value: Any, chosen: random.Random) -> None:

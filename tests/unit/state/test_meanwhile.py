@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 
-from celery_sentinel import catalogue
-from celery_sentinel.fleet import series
+from celery_sentinel.fleet import task_series
+from celery_sentinel.metrics import catalogue
 from celery_sentinel.state import snapshot
 from tests.unit.fleet import stage, test_invariants
 from tests.unit.state import restarts
@@ -69,5 +69,5 @@ def test_a_task_that_ends_meanwhile_leaves_no_ghost() -> None:
     taken = snapshot.Snapshot(play.fleet, play.stream, rest=rest)
     frames = list(taken.frames(restarts.ORIGIN, now=play.now, wall=play.wall, final=False))
     new = restarts.restored(frames, play, None, away=1.0)
-    assert new.record("ends").state == series.CLOSED
+    assert new.record("ends").state == task_series.CLOSED
     assert new.value(catalogue.TASKS_IN_FLIGHT, stage.TASK, "unknown", "started") == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from celery_sentinel import catalogue
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet import narrow
 from tests.unit.fleet.stage import QUEUE, TASK, Stage
 from tests.unit.state import restarts

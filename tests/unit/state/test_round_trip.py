@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 
-from celery_sentinel import catalogue, events, readings
+from celery_sentinel import poll_results
 from celery_sentinel.config import schema
-from celery_sentinel.fleet import series
+from celery_sentinel.events.event import Event
+from celery_sentinel.fleet import task_series
 from celery_sentinel.fleet.worker import State
+from celery_sentinel.metrics import catalogue
 from tests.unit.fleet import accounts, stage, test_invariants
 from tests.unit.state import restarts
 
@@ -83,8 +85,8 @@ def test_given_any_past_then_a_restart_shows_the_same(
 )
 def test_given_any_future_then_it_counts_as_without_the_restart(
     config: schema.Config,
-    before: list[events.Event | float],
-    after: list[events.Event | float],
+    before: list[Event | float],
+    after: list[Event | float],
 ) -> None:
     """Task events applied after a restart count where they would have counted without it."""
     play = stage.Stage(config)
@@ -92,7 +94,7 @@ def test_given_any_future_then_it_counts_as_without_the_restart(
         test_invariants.take(play, step)
     new = restarts.restarted(play, config)
     for step in after:
-        if isinstance(step, events.Event) and step.type.startswith("task-"):
+        if isinstance(step, Event) and step.type.startswith("task-"):
             test_invariants.take(play, step)
             test_invariants.take(new, step)
     for metric in test_invariants.TASK_TYPES.values():
@@ -185,7 +187,7 @@ def test_the_moment_of_a_message_at_a_tail_is_kept() -> None:
     """Since when a message was observed in a queue is not begun again."""
     play = stage.Stage()
     play.fleet.note_queues([("q", "inspect")], play.wall)
-    tail = readings.QueueReading(length=1, tails=(readings.Tail(task_id="t"),))
+    tail = poll_results.QueueReading(length=1, tails=(poll_results.Tail(task_id="t"),))
     play.read({"q": tail})
     new = restarts.restarted(play, away=100)
     new.read({"q": tail})
@@ -200,7 +202,7 @@ def test_a_worker_of_the_overflow_keeps_its_tasks() -> None:
     play.started("t", hostname="w2@host")
     new = restarts.restarted(play, config)
     assert new.record("t").worker is new.fleet.workers.overflowed
-    assert new.record("t").state == series.STARTED
+    assert new.record("t").state == task_series.STARTED
     assert new.fleet.workers.overflow == play.fleet.workers.overflow
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from celery_sentinel import status
+from celery_sentinel.status import schema as status_schema
 
 
 @pytest.fixture
-def worker() -> status.WorkerStatus:
+def worker() -> status_schema.WorkerStatus:
     """Return a worker that is up and tells everything about itself."""
-    return status.WorkerStatus(
+    return status_schema.WorkerStatus(
         hostname="celery@web-1",
         state="up",
         pid=4711,
@@ -31,9 +31,9 @@ def worker() -> status.WorkerStatus:
 
 
 @pytest.fixture
-def queue() -> status.QueueStatus:
+def queue() -> status_schema.QueueStatus:
     """Return a queue with a backlog that is being worked on."""
-    return status.QueueStatus(
+    return status_schema.QueueStatus(
         queue_name="billing",
         role="work",
         sources=("inspect",),
@@ -51,9 +51,9 @@ def queue() -> status.QueueStatus:
 
 
 @pytest.fixture
-def task() -> status.TaskStatus:
+def task() -> status_schema.TaskStatus:
     """Return a task that sometimes fails."""
-    return status.TaskStatus(
+    return status_schema.TaskStatus(
         name="shop.charge_card",
         queue_name="billing",
         sent=2000,
@@ -72,14 +72,14 @@ def task() -> status.TaskStatus:
 
 
 @pytest.fixture
-def empty() -> status.Status:
+def empty() -> status_schema.Status:
     """Return the status of a daemon that is connected and has heard nothing yet."""
-    return status.Status(
+    return status_schema.Status(
         version="0.1.0",
         started=1_700_000_000.0,
         uptime_seconds=90.0,
         ready=True,
-        broker=status.BrokerStatus(
+        broker=status_schema.BrokerStatus(
             url="redis://:***@localhost:6379/0",
             transport="redis",
             up=True,
@@ -88,7 +88,9 @@ def empty() -> status.Status:
             gaps=0,
             gap_seconds=0.0,
         ),
-        events=status.EventsStatus(total=0, rejected={}, last_event_seconds=None, tracked_tasks=0),
+        events=status_schema.EventsStatus(
+            total=0, rejected={}, last_event_seconds=None, tracked_tasks=0
+        ),
         workers=(),
         queues=(),
         busiest=(),

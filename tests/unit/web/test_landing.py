@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from celery_sentinel.web import landing
+from celery_sentinel.web.pages import landing
 
 if TYPE_CHECKING:
-    from celery_sentinel import status
+    from celery_sentinel.status import schema as status_schema
 
 LINKS = landing.Links("/metrics", "/api/v1/status", "/-/healthy", "/-/ready")
 
@@ -57,10 +57,10 @@ class _Reader(html.parser.HTMLParser):
 
 
 def test_hostile_names_stay_text(
-    empty: status.Status,
-    worker: status.WorkerStatus,
-    queue: status.QueueStatus,
-    task: status.TaskStatus,
+    empty: status_schema.Status,
+    worker: status_schema.WorkerStatus,
+    queue: status_schema.QueueStatus,
+    task: status_schema.TaskStatus,
 ) -> None:
     """No name, note or error adds a tag or an attribute to the page."""
     replace = msgspec.structs.replace
@@ -88,7 +88,7 @@ def test_hostile_names_stay_text(
     assert "$title ${version} %s {0}" in page.words
 
 
-def test_broker_up(empty: status.Status) -> None:
+def test_broker_up(empty: status_schema.Status) -> None:
     """The broker is shown redacted with its state and since when."""
     page = landing.render(empty, LINKS).decode()
 
@@ -97,7 +97,7 @@ def test_broker_up(empty: status.Status) -> None:
     assert "for 1 min, since 2023-11-14 22:13:50 UTC" in page
 
 
-def test_broker_down(empty: status.Status) -> None:
+def test_broker_down(empty: status_schema.Status) -> None:
     """A broker that is down is loud: in the title, with the error, and in the empty table."""
     broker = msgspec.structs.replace(empty.broker, up=False, since=None, last_error="refused")
     told = msgspec.structs.replace(empty, broker=broker, ready=False)
@@ -120,12 +120,12 @@ def test_broker_down(empty: status.Status) -> None:
         "No task has failed",
     ],
 )
-def test_empty_states_say_what_to_do(empty: status.Status, hint: str) -> None:
+def test_empty_states_say_what_to_do(empty: status_schema.Status, hint: str) -> None:
     """A table without rows names the switch that would fill it."""
     assert hint in landing.render(empty, LINKS).decode()
 
 
-def test_notes_come_first(empty: status.Status, worker: status.WorkerStatus) -> None:
+def test_notes_come_first(empty: status_schema.Status, worker: status_schema.WorkerStatus) -> None:
     """Why something may be missing stands before the tables in which it is missing."""
     told = msgspec.structs.replace(empty, workers=(worker,), notes=("w1@a sends no task events",))
 
@@ -135,7 +135,7 @@ def test_notes_come_first(empty: status.Status, worker: status.WorkerStatus) -> 
     assert "Why something may be missing" not in landing.render(empty, LINKS).decode()
 
 
-def test_the_broker_tells_its_answer_time_and_what_is_unacked(empty: status.Status) -> None:
+def test_the_broker_tells_its_answer_time_and_what_is_unacked(empty: status_schema.Status) -> None:
     """Round trip, unacked and delayed messages are shown where they are known."""
     broker = msgspec.structs.replace(
         empty.broker, round_trip_seconds=0.00042, unacked=38, delayed=17
@@ -148,7 +148,7 @@ def test_the_broker_tells_its_answer_time_and_what_is_unacked(empty: status.Stat
     assert "17 delayed" in page
 
 
-def test_links_are_relative(empty: status.Status) -> None:
+def test_links_are_relative(empty: status_schema.Status) -> None:
     """The links hold under the prefix of a proxy, for odd paths too."""
     links = landing.Links("/a:b/métrics&<", "/api/v1/status", "/-/healthy", "/-/ready")
 
@@ -158,7 +158,7 @@ def test_links_are_relative(empty: status.Status) -> None:
     assert hrefs == ["./a%3Ab/m%C3%A9trics%26%3C", "./api/v1/status", "./-/healthy", "./-/ready"]
 
 
-def test_policy_allows_exactly_our_style(empty: status.Status) -> None:
+def test_policy_allows_exactly_our_style(empty: status_schema.Status) -> None:
     """The hash in the policy is that of the style in the page, and nothing else may load."""
     page = landing.render(empty, LINKS)
     style = page.split(b"<style>")[1].split(b"</style>")[0]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from celery_sentinel.web import landing, tables
+from celery_sentinel.web.pages import landing, tables
 from tests.unit.web.test_landing import LINKS
 
 if TYPE_CHECKING:
-    from celery_sentinel import status
+    from celery_sentinel.status import schema as status_schema
 
 
-def test_worker_row(empty: status.Status, worker: status.WorkerStatus) -> None:
+def test_worker_row(empty: status_schema.Status, worker: status_schema.WorkerStatus) -> None:
     """A worker's row has its state, slots, counts, age, queues, pool and version."""
     page = landing.render(msgspec.structs.replace(empty, workers=(worker,)), LINKS).decode()
 
@@ -33,7 +33,9 @@ def test_worker_row(empty: status.Status, worker: status.WorkerStatus) -> None:
     ]
 
 
-def test_unknown_is_not_zero(empty: status.Status, worker: status.WorkerStatus) -> None:
+def test_unknown_is_not_zero(
+    empty: status_schema.Status, worker: status_schema.WorkerStatus
+) -> None:
     """What a worker does not tell is a dash."""
     silent = msgspec.structs.replace(
         worker, tasks_active=None, tasks_processed=None, tasks_reserved=None, queues=None
@@ -49,7 +51,9 @@ def test_unknown_is_not_zero(empty: status.Status, worker: status.WorkerStatus) 
 
 
 def test_columns_that_tell_nothing_are_left_out(
-    empty: status.Status, worker: status.WorkerStatus, queue: status.QueueStatus
+    empty: status_schema.Status,
+    worker: status_schema.WorkerStatus,
+    queue: status_schema.QueueStatus,
 ) -> None:
     """Before the first poll there are no columns for what only a poll can tell."""
     replace = msgspec.structs.replace
@@ -73,7 +77,7 @@ def test_columns_that_tell_nothing_are_left_out(
     ]
 
 
-def test_queue_row(empty: status.Status, queue: status.QueueStatus) -> None:
+def test_queue_row(empty: status_schema.Status, queue: status_schema.QueueStatus) -> None:
     """A queue's row has its depth first, then age, workers, slots and what they hold."""
     page = landing.render(msgspec.structs.replace(empty, queues=(queue,)), LINKS).decode()
 
@@ -91,7 +95,9 @@ def test_queue_row(empty: status.Status, queue: status.QueueStatus) -> None:
     ]
 
 
-def test_an_observed_age_is_a_bound(empty: status.Status, queue: status.QueueStatus) -> None:
+def test_an_observed_age_is_a_bound(
+    empty: status_schema.Status, queue: status_schema.QueueStatus
+) -> None:
     """A message of which we only know how long we have seen it is at least so old."""
     observed = msgspec.structs.replace(queue, oldest_source="observed")
 
@@ -101,7 +107,7 @@ def test_an_observed_age_is_a_bound(empty: status.Status, queue: status.QueueSta
 
 
 def test_what_the_management_api_tells_has_columns(
-    empty: status.Status, queue: status.QueueStatus
+    empty: status_schema.Status, queue: status_schema.QueueStatus
 ) -> None:
     """Unacked messages are shown where known, consumers where they are not the workers."""
     told = msgspec.structs.replace(queue, unacked=77, consumers=3)
@@ -112,7 +118,9 @@ def test_what_the_management_api_tells_has_columns(
     assert re.search(r">77</td>.*>2</td>.*>3</td>", page)
 
 
-def test_queues_in_trouble_come_first(empty: status.Status, queue: status.QueueStatus) -> None:
+def test_queues_in_trouble_come_first(
+    empty: status_schema.Status, queue: status_schema.QueueStatus
+) -> None:
     """The stuck queue is on top and marked, above fuller ones; the title and figures say so."""
     replace = msgspec.structs.replace
     stuck = replace(queue, queue_name="slow", length=1, oldest_message_seconds=90.0)
@@ -133,7 +141,9 @@ def test_queues_in_trouble_come_first(empty: status.Status, queue: status.QueueS
     assert "<dt>Messages waiting</dt><dd>1,001,241</dd><dd>1 queue in trouble</dd>" in page
 
 
-def test_dead_letters_are_no_work(empty: status.Status, queue: status.QueueStatus) -> None:
+def test_dead_letters_are_no_work(
+    empty: status_schema.Status, queue: status_schema.QueueStatus
+) -> None:
     """What lies in a dead-letter queue is an alarm, and not counted as waiting."""
     dead = msgspec.structs.replace(queue, queue_name="dlq", role="dead_letter", length=3)
 
@@ -144,7 +154,9 @@ def test_dead_letters_are_no_work(empty: status.Status, queue: status.QueueStatu
     assert "<dt>Messages waiting</dt><dd>1,240</dd>" in page
 
 
-def test_worker_verdicts_are_counted(empty: status.Status, worker: status.WorkerStatus) -> None:
+def test_worker_verdicts_are_counted(
+    empty: status_schema.Status, worker: status_schema.WorkerStatus
+) -> None:
     """How many workers are in which trouble is beside the number of those up."""
     replace = msgspec.structs.replace
     wedged = replace(worker, hostname="w@w", wedged="no_progress")
@@ -159,7 +171,9 @@ def test_worker_verdicts_are_counted(empty: status.Status, worker: status.Worker
     assert "free slots and a backlog, but starts nothing" in page
 
 
-def test_lost_workers_come_first(empty: status.Status, worker: status.WorkerStatus) -> None:
+def test_lost_workers_come_first(
+    empty: status_schema.Status, worker: status_schema.WorkerStatus
+) -> None:
     """The worker that somebody looks for is on top, and counted."""
     lost = msgspec.structs.replace(worker, hostname="z@z", state="lost")
 
@@ -170,7 +184,7 @@ def test_lost_workers_come_first(empty: status.Status, worker: status.WorkerStat
     assert "1 lost" in page
 
 
-def test_failing_row(empty: status.Status, task: status.TaskStatus) -> None:
+def test_failing_row(empty: status_schema.Status, task: status_schema.TaskStatus) -> None:
     """A failing task has its ratio of what ended lately and its most frequent exception."""
     lately = msgspec.structs.replace(task, failed_last_hour=1, succeeded_last_hour=3, failed=700)
     page = landing.render(msgspec.structs.replace(empty, failing=(lately,)), LINKS).decode()
@@ -180,7 +194,7 @@ def test_failing_row(empty: status.Status, task: status.TaskStatus) -> None:
     assert "<bdi>ConnectionError</bdi>" in page
 
 
-def test_many_rows_are_cut(empty: status.Status, worker: status.WorkerStatus) -> None:
+def test_many_rows_are_cut(empty: status_schema.Status, worker: status_schema.WorkerStatus) -> None:
     """A large fleet has a page of bounded size that says where the rest is."""
     many = tuple(
         msgspec.structs.replace(worker, hostname=f"w{n}@a") for n in range(tables.ROWS + 1500)
@@ -193,7 +207,7 @@ def test_many_rows_are_cut(empty: status.Status, worker: status.WorkerStatus) ->
 
 
 def test_rejections_have_a_column_where_there_are_any(
-    empty: status.Status, task: status.TaskStatus
+    empty: status_schema.Status, task: status_schema.TaskStatus
 ) -> None:
     """Most fleets reject nothing."""
     without = landing.render(msgspec.structs.replace(empty, busiest=(task,)), LINKS).decode()

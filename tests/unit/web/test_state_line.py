@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from celery_sentinel import status
-from celery_sentinel.web import landing
+from celery_sentinel.status import schema as status_schema
+from celery_sentinel.web.pages import landing
 from tests.unit.web import test_landing
 
 
@@ -14,7 +14,7 @@ from tests.unit.web import test_landing
     ("state", "words"),
     [
         (
-            status.StateStatus(
+            status_schema.StateStatus(
                 restored=True,
                 why_not=None,
                 snapshot_age_seconds=12.0,
@@ -25,7 +25,7 @@ from tests.unit.web import test_landing
             ("saved</span> 12 s ago, 4,096 B", "restored at the start<"),
         ),
         (
-            status.StateStatus(
+            status_schema.StateStatus(
                 restored=False,
                 why_not="the file <b> is damaged",
                 snapshot_age_seconds=None,
@@ -42,7 +42,7 @@ from tests.unit.web import test_landing
     ],
 )
 def test_the_state_file_is_told(
-    empty: status.Status, state: status.StateStatus, words: tuple[str, ...]
+    empty: status_schema.Status, state: status_schema.StateStatus, words: tuple[str, ...]
 ) -> None:
     """Its age and size, or why it was not written or not restored; without one no word."""
     page = landing.render(msgspec.structs.replace(empty, state=state), test_landing.LINKS).decode()

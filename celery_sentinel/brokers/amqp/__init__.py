@@ -1,0 +1,1 @@
+"""RabbitMQ: its events, its queues, how it fares."""

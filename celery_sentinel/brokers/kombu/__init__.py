@@ -1,0 +1,1 @@
+"""Any other transport, as far as kombu speaks it."""

@@ -1,0 +1,1 @@
+"""Redis: its events, its queues, how it fares."""

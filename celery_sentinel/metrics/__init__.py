@@ -1,0 +1,1 @@
+"""What Prometheus scrapes: the metrics there are, what collects them, and their text."""

@@ -1,0 +1,1 @@
+"""Celery's remote control: questions to workers, and what they answer."""

@@ -1,0 +1,1 @@
+"""The place where Celery keeps results: whether it is there."""

@@ -1,0 +1,1 @@
+"""Tests of questions to workers and what they answer."""

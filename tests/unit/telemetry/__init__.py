@@ -1,0 +1,1 @@
+"""Tests of what the daemon knows of its own health."""
