@@ -19,7 +19,7 @@ PACKAGE = pathlib.Path(celery_sentinel.__file__).parent
 VERSION = celery_sentinel.__version__
 NAME = f"celery_sentinel-{VERSION}"
 # What the package needs besides modules.
-DATA = {"celery_sentinel/py.typed", "celery_sentinel/web/landing.html"}
+DATA = {"celery_sentinel/py.typed", "celery_sentinel/web/pages/landing.html"}
 ABOUT = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
 BESIDE = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
 
