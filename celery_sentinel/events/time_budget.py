@@ -1,4 +1,4 @@
-"""Bounds the share of the receiver's time that goes into what strangers have broken."""
+"""Bounds the share of the receiver's time that goes into what strangers broke or packed."""
 
 from __future__ import annotations
 
@@ -33,4 +33,8 @@ class CpuBudget:
 
     def end(self) -> None:
         """End what was begun, and pay for it; a process that was frozen meanwhile pays no more."""
-        self._left = max(-BURST, self._left - (self._clock() - self._began))
+        self.charge(self._clock() - self._began)
+
+    def charge(self, seconds: float) -> None:
+        """Pay for what is still to come of it."""
+        self._left = max(-BURST, self._left - seconds)

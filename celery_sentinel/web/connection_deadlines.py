@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from celery_sentinel.web import limits
 
+# In the state of a request: what ends its connection for a reason, where an answer cannot.
+GIVE_UP = "celery_sentinel.give_up"
+
 
 class Connection(Protocol):
     """What has a place: an HTTP connection, or a TLS handshake that will be one."""
@@ -110,7 +113,7 @@ class TimedProtocol(h11_impl.H11Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        super().__init__(config, server_state, {**app_state, GIVE_UP: self.drop}, _loop)
         self._table = connections
         self._bounds = bounds
         self._begun = True

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from starlette import responses, types
 
+from celery_sentinel.web import protocol
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from celery_sentinel.web import negotiation, sources
 
@@ -63,22 +65,23 @@ class Readers:
     def __init__(self, places: int, room: int) -> None:
         self._places = places
         self._room = room
-        self._sending: dict[asyncio.Task[object], bytes] = {}
+        self._sending: dict[Callable[[str], None], bytes] = {}
 
     @contextlib.contextmanager
-    def place(self, body: bytes) -> Iterator[None]:
-        """Hold a place while sending; the task that has held one longest may be cancelled."""
+    def place(self, body: bytes, give_up: Callable[[str], None]) -> Iterator[None]:
+        """Hold a place while sending; who has held one longest may be given up for a newer scrape.
+
+        ``give_up`` ends the connection, with what it has not read, for a reason.
+        """
         while len(self._sending) >= self._places or self._is_full(body):
             slowest = next(iter(self._sending))
             del self._sending[slowest]
-            slowest.cancel("a newer scrape takes its place")
-        task = asyncio.current_task()
-        assert task is not None, "called from outside the event loop"  # noqa: S101 - narrows a type
-        self._sending[task] = body
+            slowest("slow_reader")
+        self._sending[give_up] = body
         try:
             yield
         finally:
-            self._sending.pop(task, None)
+            self._sending.pop(give_up, None)
 
     def _is_full(self, newcomer: bytes) -> bool:
         bodies = {id(body): len(body) for body in (*self._sending.values(), newcomer)}
@@ -96,7 +99,7 @@ class ExpositionResponse(responses.Response):
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Send the head, then piece after piece as fast as the peer reads."""
         del receive
-        with self._readers.place(self._content):
+        with self._readers.place(self._content, scope["state"][protocol.GIVE_UP]):
             await send(
                 {
                     "type": "http.response.start",

@@ -49,6 +49,31 @@ def test_costly_messages_cost_a_live_worker_nothing(
     assert daemon.total(samples, "celery_task_succeeded_total") == 1
 
 
+def test_small_messages_that_unpack_to_many_sound_events_cost_a_live_worker_nothing(
+    broker: server.Broker,
+    watch: Callable[..., daemon.Daemon],
+    start_worker: conftest.StartWorker,
+    make_producer: conftest.MakeProducer,
+    publisher: hostile.Publisher,
+) -> None:
+    """10,000 failures in 3 KB take half a second to apply: that is paid from the same budget."""
+    sentinel = watch(broker.url)
+    start_worker(broker.url)
+    wait_beats(sentinel, 1)
+
+    failed = b'{"type":"task-failed","uuid":"1","hostname":"h","exception":"E()"}'
+    packed = zlib.compress(b"[" + b",".join([failed] * 10_000) + b"]", 9)
+    for _ in range(MESSAGES):
+        publisher.publish(packed, compression="application/x-gzip")
+    make_producer(broker.url).send("quick")
+
+    wait_beats(sentinel, 8)
+    deadline.wait_until(lambda: accounted(sentinel) == MESSAGES, 120, "all are accounted for")
+    samples = sentinel.scrape()
+    assert daemon.total(samples, "celery_sentinel_events_rejected_total", reason="too_costly")
+    assert daemon.total(samples, "celery_task_succeeded_total", name="quick") == 1
+
+
 def accounted(sentinel: daemon.Daemon) -> float:
     """Return how many messages were refused or salvaged."""
     samples = sentinel.scrape()
