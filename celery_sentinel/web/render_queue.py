@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette import responses, types
 
-from celery_sentinel.web import protocol
+from celery_sentinel.web import connection_deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +99,7 @@ class ExpositionResponse(responses.Response):
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Send the head, then piece after piece as fast as the peer reads."""
         del receive
-        with self._readers.place(self._content, scope["state"][protocol.GIVE_UP]):
+        with self._readers.place(self._content, scope["state"][connection_deadlines.GIVE_UP]):
             await send(
                 {
                     "type": "http.response.start",

@@ -6,38 +6,33 @@ import pathlib
 
 import pytest
 
-from celery_sentinel import cpu_budget, damage, log_limit, log_writer, wire
-from celery_sentinel.brokers import (
-    amqp_frames,
-    control,
-    inlet,
-    interface,
-    management,
-    redis_queues,
-    replies,
-)
-from celery_sentinel.brokers import redis as redis_stream
-from celery_sentinel.config import document, schema
+from celery_sentinel import log_limit, log_writer
+from celery_sentinel.brokers import protocols, socket_reader
+from celery_sentinel.brokers.amqp import frames as amqp_frames, management_api
+from celery_sentinel.brokers.redis import events as redis_stream, queues as redis_queues
+from celery_sentinel.config import schema, yaml_nodes
+from celery_sentinel.events import broken_json, decoding, time_budget
 from celery_sentinel.fleet import (
-    bindings,
-    copies,
-    disorder,
-    exceptions,
-    held,
+    held_events,
+    label_turnover,
     labels,
-    ledger,
-    losses,
-    places,
-    processes,
-    purges,
+    missed_events,
+    queue_bindings,
+    queue_purges,
     queues,
-    records,
-    replacements,
-    turnover,
+    task_attribution,
+    task_copies,
+    task_exceptions,
+    task_order,
+    task_records,
+    task_replacements,
     worker,
+    worker_missed_events,
+    worker_restarts,
 )
-from celery_sentinel.poller import inquest
-from celery_sentinel.web import credentials, limits
+from celery_sentinel.poller import gone_workers
+from celery_sentinel.remote_control import client as remote_control, replies
+from celery_sentinel.web import limits, passwords
 from tests.unit.test_promises import cells
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "limits.md"
@@ -53,7 +48,9 @@ def mib(size: int) -> str:
 # The first cell of a row, and what its second begins with.
 ROWS: dict[str, str] = {
     "task records": f"{schema.Tasks().max_records:,}",
-    "length of a task id": f"{records.MAX_ID_LENGTH} characters, {records.MAX_FOREIGN_ID_LENGTH}",
+    "length of a task id": (
+        f"{task_records.MAX_ID_LENGTH} characters, {task_records.MAX_FOREIGN_ID_LENGTH}"
+    ),
     "task names": f"{_LIMITS.names:,}",
     "queues": f"{_LIMITS.queues:,}",
     "workers": f"{_LIMITS.workers:,}",
@@ -64,59 +61,61 @@ ROWS: dict[str, str] = {
     "length of a label": f"{labels.MAX_LENGTH} characters",
     "queue learnt for a task name": f"{queues.LESSONS * _LIMITS.queues:,}",
     "starts not yet held against a heartbeat, of one process, of all": (
-        f"{ledger.MAX_STARTS:,}, {ledger.MAX_ALL_STARTS:,}"
+        f"{worker_missed_events.MAX_STARTS:,}, {worker_missed_events.MAX_ALL_STARTS:,}"
     ),
-    "heartbeats of a process not yet judged": f"{ledger.MAX_POINTS}",
-    "classes of exceptions already read": f"{exceptions._CACHE_SIZE:,}",  # noqa: SLF001 -- a bound
+    "heartbeats of a process not yet judged": f"{worker_missed_events.MAX_POINTS}",
+    "classes of exceptions already read": f"{task_exceptions._CACHE_SIZE:,}",  # noqa: SLF001 -- a bound
     "messages remembered behind Sentinel": f"{redis_stream.REPEATS_REMEMBERED:,}",
     "events held a moment for what names their task": (
-        f"{held.MOST_EVENTS:,}, {held.MOST_EACH} of one task"
+        f"{held_events.MOST_EVENTS:,}, {held_events.MOST_EACH} of one task"
     ),
-    "characters of a traceback that is held": f"{held.MOST_TEXT:,}",
-    "ids that several tasks use at a time, as copies": f"{copies.MOST_SHARED:,}",
+    "characters of a traceback that is held": f"{held_events.MOST_TEXT:,}",
+    "ids that several tasks use at a time, as copies": f"{task_copies.MOST_SHARED:,}",
     "ids that replacements took over, waiting for events of the runs before": (
-        f"{replacements.MOST_STORIES:,}, {replacements.MOST_EARLIER} runs of each"
+        f"{task_replacements.MOST_STORIES:,}, {task_replacements.MOST_EARLIER} runs of each"
     ),
-    "names of tasks that replaced others": f"{replacements.MOST_ALIASES:,}",
-    "attempts announced before the one before them has started": f"{disorder.MOST_ANNOUNCED:,}",
-    "exchanges, bindings of each": f"{bindings.MOST_EXCHANGES:,}, {bindings.MOST_EACH}",
-    "words of a binding key": f"{bindings.MOST_WORDS}",
-    "ways through exchanges": f"{places.MOST_ROUTES:,}",
-    "queues known to have been empty": f"{purges.MOST_PROOFS:,}",
-    "processes of one node name": f"{processes.PIDS_REMEMBERED}",
-    "task names of which no events come, in all accounts of missed events": f"{losses.MAX_KEPT:,}",
-    "names in a worker's count of what it ran": f"{losses.MAX_NAMES:,}",
-    "heartbeats that wait for an answer to be judged": f"{ledger.MAX_WAITING:,}",
-    "workers whose mailbox is looked for at once": f"{inquest.MOST}",
+    "names of tasks that replaced others": f"{task_replacements.MOST_ALIASES:,}",
+    "attempts announced before the one before them has started": f"{task_order.MOST_ANNOUNCED:,}",
+    "exchanges, bindings of each": f"{queue_bindings.MOST_EXCHANGES:,}, {queue_bindings.MOST_EACH}",
+    "words of a binding key": f"{queue_bindings.MOST_WORDS}",
+    "ways through exchanges": f"{task_attribution.MOST_ROUTES:,}",
+    "queues known to have been empty": f"{queue_purges.MOST_PROOFS:,}",
+    "processes of one node name": f"{worker_restarts.PIDS_REMEMBERED}",
+    "task names of which no events come, in all accounts of missed events": (
+        f"{missed_events.MAX_KEPT:,}"
+    ),
+    "names in a worker's count of what it ran": f"{missed_events.MAX_NAMES:,}",
+    "heartbeats that wait for an answer to be judged": f"{worker_missed_events.MAX_WAITING:,}",
+    "workers whose mailbox is looked for at once": f"{gone_workers.MOST}",
     "lines of the log that wait to be written": (
         f"{log_writer.MOST_LINES:,}, or {mib(log_writer.MOST_BYTES)}"
     ),
     "texts of libraries that are told apart, each logged once a minute": (
         f"{log_limit.MOST_REASONS:,}"
     ),
-    "passwords remembered as right": f"{credentials._REMEMBERED}",  # noqa: SLF001 -- a bound
-    "a message": mib(wire.MAX_MESSAGE_BYTES),
-    "events in a message": f"{damage.MAX_BATCH:,}",
-    "a message after unpacking": mib(wire.MAX_UNPACKED),
-    "bytes read ahead of the decoder": mib(inlet.MOST_HELD),
+    "passwords remembered as right": f"{passwords._REMEMBERED}",  # noqa: SLF001 -- a bound
+    "a message": mib(decoding.MAX_MESSAGE_BYTES),
+    "events in a message": f"{broken_json.MAX_BATCH:,}",
+    "a message after unpacking": mib(decoding.MAX_UNPACKED),
+    "bytes read ahead of the decoder": mib(socket_reader.MOST_HELD),
     "a message still arriving, Redis": mib(redis_stream.LONGEST_REPLY),
     "time for broken and compressed messages": (
-        f"{100 * cpu_budget.SHARE:.0f} % of the receiver's, {cpu_budget.BURST:.0f} s at once"
+        f"{100 * time_budget.SHARE:.0f} % of the receiver's, {time_budget.BURST:.0f} s at once"
     ),
     "a frame of AMQP": mib(amqp_frames.MAX_FRAME),
-    "bytes in one read": mib(interface.RECEIVE_BYTES),
+    "bytes in one read": mib(protocols.RECEIVE_BYTES),
     "an answer of a worker": (
         f"{mib(replies.LONGEST)}; {mib(replies.LONGEST_LOOSE)} if it is no strict JSON"
     ),
-    "answers of one round": mib(control.ROOM),
+    "answers of one round": mib(remote_control.ROOM),
     "tasks a worker says it runs": f"{replies.MOST_ACTIVE:,}",
     "bindings of one worker's queues": f"{replies.MOST_BINDINGS:,}",
     "characters of a routing key": f"{replies.LONGEST_KEY}",
-    "a page of RabbitMQ's management API": mib(management.LONGEST_ANSWER),
-    "queues it lists": f"{management.MOST_QUEUES:,}",
+    "a page of RabbitMQ's management API": mib(management_api.LONGEST_ANSWER),
+    "queues it lists": f"{management_api.MOST_QUEUES:,}",
     "queue names in a look at Redis' bindings": f"{redis_queues.MOST_BOUND:,}",
     "a message at the tail of a queue, Redis": f"its last {mib(redis_queues.TAIL_BYTES)}",
-    "the config file": f"{mib(document.MAX_BYTES)}, {document.MAX_DEPTH} levels",
+    "the config file": f"{mib(yaml_nodes.MAX_BYTES)}, {yaml_nodes.MAX_DEPTH} levels",
     "connections": f"{_WEB.connections}",
     "scrapes being sent": f"{_WEB.readers}, or {mib(_WEB.body_room)} of them",
     "headers, body of a request": f"{mib(_WEB.header_bytes)}, {mib(_WEB.body_bytes)}",
@@ -131,4 +130,4 @@ def test_a_bound_is_that_of_the_code(row: str) -> None:
 
 def test_as_many_may_change_hands_as_the_page_says() -> None:
     """So many names an hour at least give up their places."""
-    assert f"or {turnover.LEAST:,}, have changed hands" in " ".join(PAGE.read_text().split())
+    assert f"or {label_turnover.LEAST:,}, have changed hands" in " ".join(PAGE.read_text().split())
