@@ -134,7 +134,7 @@ def test_other_protocols(besieged: siege.Siege) -> None:
     """HTTP/2 and TLS are no HTTP/1.1: refused each time, told never."""
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
     hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2
-    for sent in (preface, hello, b"\x00\r\n\r\n", b"*1\r\n$4\r\nPING\r\n") * 100:
+    for sent in (preface, hello, b"\x00\r\n\r\n", b"*1\r\n$4\r\nPING\r\n\r\n") * 100:
         with contextlib.suppress(OSError), siege.connect(besieged.sentinel.url) as plug:
             plug.sendall(sent)
             while plug.recv(65536):
