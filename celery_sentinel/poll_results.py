@@ -9,7 +9,8 @@ import msgspec
 # Why a broker refuses something: the values of the label ``reason`` of what is told about it.
 Reason = Literal[
     "read_only", "out_of_memory", "misconfigured", "cluster", "blocked", "loading", "not_found",
-    "no_rights", "authentication", "tls", "limit", "timeout", "unreachable", "other",
+    "no_rights", "authentication", "tls", "wrong_protocol",
+    "limit", "timeout", "unreachable", "other",
 ]  # fmt: skip
 REASONS: tuple[Reason, ...] = get_args(Reason)
 

@@ -61,6 +61,8 @@ _PATTERNS = tuple((reason, re.compile(pattern)) for reason, pattern in _TEXTS)
 def of(error: BaseException) -> poll_results.Reason:
     """Return why a broker did not do what it was asked, from an error and its causes."""
     chain = tuple(_chain(error))
+    if (seen := _of_remark(str(error))) is not None:
+        return seen
     for one in chain:
         found = _of_class(one)
         if found is not None:
@@ -74,8 +76,17 @@ def of(error: BaseException) -> poll_results.Reason:
     return told
 
 
+def _of_remark(text: str) -> poll_results.Reason | None:
+    """Return what another server that answers is a sign of (``other_servers``); None without."""
+    if "without TLS answers there" in text or "answers there speaks TLS" in text:
+        return "tls"
+    return "wrong_protocol" if " answers there: " in text else None
+
+
 def of_text(text: str) -> poll_results.Reason:
     """Return the same from what is only text."""
+    if (seen := _of_remark(text)) is not None:
+        return seen
     for reason, pattern in _PATTERNS:
         if pattern.search(text):
             return reason

@@ -14,7 +14,7 @@ import amqp
 from amqp import exceptions
 
 from celery_sentinel import errors
-from celery_sentinel.brokers.amqp import url as amqp_url
+from celery_sentinel.brokers.amqp import connection as amqp_connection, url as amqp_url
 from celery_sentinel.remote_control import connection as control_connection
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REPLY_QUEUE_EXPIRES = 60_000  # milliseconds it would outlive us, were it not exclusive
 CALLED_FORTH_LOOKS, CALLED_FORTH_EACH = 5, 0.2  # seconds between looks for what workers make
-_FAILURES = (OSError, exceptions.AMQPError)
+_FAILURES = amqp_connection.FAILURES
 # What py-amqp raises at a message that is none, before we see it.
 _MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error)
 
@@ -48,26 +48,18 @@ class AmqpLine:
 
     def open(self) -> None:
         """Connect to the first broker of the list that answers, and make our queue."""
-        failures = []
-        for arguments in self._addresses:
-            connection = self._connection = amqp.Connection(
-                **arguments,
-                connect_timeout=control_connection.TIMEOUT,
-                read_timeout=control_connection.TIMEOUT,
-                write_timeout=control_connection.TIMEOUT,
-                client_properties={"product": "celery-sentinel"},
-                on_blocked=_blocked,
-            )
-            try:
-                connection.connect()
-                self._consume()
-            except _FAILURES as error:
-                self._connection = None
-                connection.collect()
-                failures.append(f"{arguments['host']}: {amqp_url.text_of(error)}")
-            else:
-                return
-        raise errors.BrokerError("; ".join(failures))
+        amqp_connection.first_by(self._addresses, self._attempt)
+
+    def _attempt(self, arguments: dict[str, Any]) -> None:
+        connection = self._connection = amqp_connection.opened(
+            arguments, timeout=control_connection.TIMEOUT, on_blocked=_blocked
+        )
+        try:
+            self._consume()
+        except _FAILURES:
+            self._connection = None
+            connection.collect()
+            raise
 
     def _consume(self) -> None:
         # A new name each time: an exclusive queue may outlive its connection for a while.

@@ -8,13 +8,12 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol
 
-import amqp
 import redis
 from amqp import exceptions
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import protocols, registry
-from celery_sentinel.brokers.amqp import url as amqp_url
+from celery_sentinel.brokers import failover, protocols, registry
+from celery_sentinel.brokers.amqp import connection as amqp_connection, url as amqp_url
 from celery_sentinel.brokers.redis import (
     client as redis_client,
     nodes as redis_nodes,
@@ -107,33 +106,14 @@ class AmqpMailboxes:
 
     def gone(self, names: Sequence[str], *, answered: int) -> set[str]:  # noqa: ARG002 -- names tell
         """Return those whose queue is not there; one that is exclusive is."""
-        connection = self._connected()
+        connection = amqp_connection.first(self._addresses, timeout=protocols.ANSWER_TIMEOUT)
         try:
             channel = connection.channel()
             return {name for name in names if _is_missing(channel, f"{name}.{self._exchange}")}
         except _AMQP_FAILURES as error:
-            raise errors.BrokerError(amqp_url.text_of(error)) from error
+            raise errors.BrokerError(failover.text_of(error)) from error
         finally:
             connection.collect()
-
-    def _connected(self) -> Any:
-        failures = []
-        for arguments in self._addresses:
-            connection = amqp.Connection(
-                **arguments,
-                connect_timeout=protocols.ANSWER_TIMEOUT,
-                read_timeout=protocols.ANSWER_TIMEOUT,
-                write_timeout=protocols.ANSWER_TIMEOUT,
-                client_properties={"product": "celery-sentinel"},
-            )
-            try:
-                connection.connect()
-            except _AMQP_FAILURES as error:
-                connection.collect()
-                failures.append(f"{arguments['host']}: {amqp_url.text_of(error)}")
-            else:
-                return connection
-        raise errors.BrokerError("; ".join(failures))
 
 
 def mailboxes_of(config: schema.Config) -> Mailboxes | None:

@@ -8,16 +8,15 @@ import time
 from concurrent import futures
 from typing import TYPE_CHECKING, Any, Protocol
 
-import amqp
 import msgspec
 import redis
 from amqp import exceptions
 from redis import backoff, retry
 
 from celery_sentinel import errors, redaction
-from celery_sentinel.brokers import registry
-from celery_sentinel.brokers.amqp import url as amqp_url
-from celery_sentinel.brokers.redis import nodes as redis_nodes
+from celery_sentinel.brokers import failover, registry
+from celery_sentinel.brokers.amqp import connection as amqp_connection, url as amqp_url
+from celery_sentinel.brokers.redis import nodes as redis_nodes, url as redis_url
 from celery_sentinel.config import schema, urls
 from celery_sentinel.result_backend import database
 
@@ -171,25 +170,25 @@ class _RedisLink:
     """A connection to the first Redis server of the URL that answers, or to Sentinel's master."""
 
     def __init__(self, nodes: redis_nodes.Nodes) -> None:
-        failures = []
-        for address in nodes.find():
-            arguments: dict[str, Any] = {
-                **address.arguments,
-                "protocol": 2,
-                "retry": _never_again(),
-                "socket_timeout": STEP,
-            }
-            if "socket_connect_timeout" in arguments:  # a unix socket has none
-                arguments["socket_connect_timeout"] = STEP
-            self._connection: Any = address.connection_class(**arguments)
-            try:
-                self._connection.connect()
-            except (redis.RedisError, OSError) as error:
-                self.close()
-                failures.append(f"{address.where}: {error}")
-            else:
-                return
-        raise errors.BrokerError("; ".join(failures))
+        self._connection: Any = nodes.first(self._opened)
+
+    @staticmethod
+    def _opened(address: redis_url.Address) -> Any:
+        arguments: dict[str, Any] = {
+            **address.arguments,
+            "protocol": 2,
+            "retry": _never_again(),
+            "socket_timeout": STEP,
+        }
+        if "socket_connect_timeout" in arguments:  # a unix socket has none
+            arguments["socket_connect_timeout"] = STEP
+        connection: Any = address.connection_class(**arguments)
+        try:
+            connection.connect()
+        except redis_nodes.FAILURES:
+            connection.disconnect()
+            raise
+        return connection
 
     def round_trip(self) -> float:
         """Send PING and wait for the answer."""
@@ -210,23 +209,7 @@ class _AmqpLink:
     """A connection to the first RabbitMQ node of the URL that answers."""
 
     def __init__(self, addresses: list[dict[str, Any]]) -> None:
-        failures = []
-        for arguments in addresses:
-            self._connection: Any = amqp.Connection(
-                **arguments,
-                connect_timeout=STEP,
-                read_timeout=STEP,
-                write_timeout=STEP,
-                client_properties={"product": "celery-sentinel"},
-            )
-            try:
-                self._connection.connect()
-            except (OSError, exceptions.AMQPError) as error:
-                self.close()
-                failures.append(f"{arguments['host']}: {amqp_url.text_of(error)}")
-            else:
-                return
-        raise errors.BrokerError("; ".join(failures))
+        self._connection: Any = amqp_connection.first(addresses, timeout=STEP)
 
     def round_trip(self) -> float:
         """Open a channel, as Celery does to read results, and close it again."""
@@ -236,7 +219,7 @@ class _AmqpLink:
             seconds = time.perf_counter() - begun
             channel.close()
         except (OSError, exceptions.AMQPError) as error:
-            raise errors.BrokerError(amqp_url.text_of(error)) from error
+            raise errors.BrokerError(failover.text_of(error)) from error
         return seconds
 
     def close(self) -> None:

@@ -49,6 +49,10 @@ _ADVICE: dict[poll_results.Reason, str] = {
         "The encrypted connection to the broker failed: look at broker.tls, at the certificates "
         "and at the scheme of broker.url (rediss, amqps)."
     ),
+    "wrong_protocol": (
+        "What answers at the address is not the broker that broker.url says: compare scheme, host "
+        "and port with the application's."
+    ),
     "limit": (
         "The broker has reached its limit of connections or channels: raise it, or find out who "
         "holds them; docs/broker-access.md says how many this daemon needs."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from celery_sentinel.brokers import other_servers
 from tests.commands import questions
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ def ears(said: Callable[[list[str]], None], refused: Callable[[str], None]) -> r
     client, server = _Client(said), _Frames()
 
     def hear_client(data: bytes) -> None:
+        if data == other_servers.GREETING:
+            said(["PING"])
+            return
         for kind, payload in client.frames.feed(data):
             client.hear(kind, payload)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import hiredis
 
+from celery_sentinel.brokers import other_servers
 from tests.commands import questions
 
 if TYPE_CHECKING:
@@ -24,13 +25,21 @@ def ears(said: Callable[[list[str]], None], refused: Callable[[str], None]) -> r
     that is published to workers the question it asks is heard, not its text.
     """
     commands, answers = hiredis.Reader(), hiredis.Reader()
+    greeted = False
 
     def hear_client(data: bytes) -> None:
+        nonlocal greeted
+        if data == other_servers.GREETING:
+            greeted = True
+            said(["PING"])
+            return
         commands.feed(data)
         while (command := commands.gets()) is not False:
             said(_words(command))
 
     def hear_server(data: bytes) -> None:
+        if greeted:
+            return  # that a stranger is refused is an answer like another
         answers.feed(data)
         while (answer := answers.gets()) is not False:
             for text in _errors(answer):

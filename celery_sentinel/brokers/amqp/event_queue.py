@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from amqp import exceptions
 
 from celery_sentinel import errors, logs
+from celery_sentinel.brokers import failover
 from celery_sentinel.brokers.amqp import url as amqp_url
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class OwnQueue:
             channel.basic_consume(self._name, no_ack=False, exclusive=True)
         except exceptions.AccessRefused as error:
             raise errors.BrokerError(
-                f"queue {self._name}: {amqp_url.text_of(error)}. If another daemon reads it, give "
+                f"queue {self._name}: {failover.text_of(error)}. If another daemon reads it, give "
                 "each its own events.queue_name; if it is an earlier connection of this one, the "
                 "broker will miss it soon"
             ) from error
@@ -97,7 +98,7 @@ class OwnQueue:
             self._declare_durable(connection)
         except exceptions.PreconditionFailed as error:
             if not self._told:
-                logs.get(__name__).warning("durable_queue_differs", error=amqp_url.text_of(error))
+                logs.get(__name__).warning("durable_queue_differs", error=failover.text_of(error))
             self._told = True
         return int(declared.message_count)
 

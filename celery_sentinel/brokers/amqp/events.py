@@ -6,13 +6,13 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-import amqp
 from amqp import exceptions
 
 from celery_sentinel import errors
 from celery_sentinel.brokers import protocols, socket_reader
 from celery_sentinel.brokers.amqp import (
     acknowledgements,
+    connection as amqp_connection,
     event_queue,
     frames as amqp_frames,
     url as amqp_url,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT = 10  # seconds; RabbitMQ sends one each half of what was agreed
 GOODBYE_WITHIN = 1.0  # seconds for the server to take our last acknowledgement
-_FAILURES = (OSError, exceptions.AMQPError, errors.BrokerError)
+_FAILURES = (*amqp_connection.FAILURES, errors.BrokerError)
 
 
 class AmqpStream:
@@ -58,30 +58,22 @@ class AmqpStream:
     def connect(self) -> None:
         """Connect to the first broker of the list that answers, declare, bind and consume."""
         self.close()
-        failures = []
-        for arguments in self._addresses:
-            try:
-                self._open(arguments)
-            except _FAILURES as error:
-                self._connection, connection = None, self._connection
-                if connection is not None:
-                    connection.collect()
-                self._server_gone |= _is_away(error)
-                failures.append(f"{arguments['host']}: {amqp_url.text_of(error)}")
-            else:
-                return
-        raise errors.BrokerError("; ".join(failures))
+        amqp_connection.first_by(self._addresses, self._attempt, failures=_FAILURES)
+
+    def _attempt(self, arguments: dict[str, Any]) -> None:
+        try:
+            self._open(arguments)
+        except _FAILURES as error:
+            self._connection, connection = None, self._connection
+            if connection is not None:
+                connection.collect()
+            self._server_gone |= _is_away(error)
+            raise
 
     def _open(self, arguments: dict[str, Any]) -> None:
-        connection = self._connection = amqp.Connection(
-            **arguments,
-            connect_timeout=protocols.CONNECT_TIMEOUT,
-            read_timeout=protocols.CONNECT_TIMEOUT,
-            write_timeout=protocols.CONNECT_TIMEOUT,
-            heartbeat=HEARTBEAT,
-            client_properties={"product": "celery-sentinel"},
+        connection = self._connection = amqp_connection.opened(
+            arguments, timeout=protocols.CONNECT_TIMEOUT, heartbeat=HEARTBEAT
         )
-        connection.connect()
         consumed = self._queue.consume(connection)
         self._heartbeat = float(connection.heartbeat or 0)
         self._inlet = socket_reader.Inlet(connection.transport.sock)

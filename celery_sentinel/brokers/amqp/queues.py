@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import amqp
 from amqp import exceptions
 
 from celery_sentinel import errors, poll_results
-from celery_sentinel.brokers import protocols
+from celery_sentinel.brokers import failover, protocols
 from celery_sentinel.brokers.amqp import (
     condition as amqp_condition,
+    connection as amqp_connection,
     elsewhere as amqp_elsewhere,
     url as amqp_url,
 )
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DELAYED_PREFIX = "celery_delayed_"
 DELAYED_LEVELS = 28
 DELAYED_AGAIN = 60.0  # seconds before we look again whether there are such queues
-_FAILURES = (OSError, exceptions.AMQPError)
+_FAILURES = amqp_connection.FAILURES
 # Errors that close the channel, not the connection, and say something about one queue only.
 _OF_THE_QUEUE = (exceptions.NotFound, exceptions.ResourceLocked, exceptions.AccessRefused)
 
@@ -59,7 +59,7 @@ class AmqpQueues:
             self._channel.close()
         except _FAILURES as error:
             self.close()
-            raise errors.BrokerError(amqp_url.text_of(error)) from error
+            raise errors.BrokerError(failover.text_of(error)) from error
         if self._management is not None:
             self._management.refresh()
             unacked = self._management.unacked
@@ -139,29 +139,13 @@ class AmqpQueues:
             return amqp_elsewhere.look(self._config, here, self._management, self._connection)
         except _FAILURES as error:
             self.close()
-            raise errors.BrokerError(amqp_url.text_of(error)) from error
+            raise errors.BrokerError(failover.text_of(error)) from error
 
     def _connect(self) -> None:
-        if self._connection is not None:
-            return
-        failures = []
-        for arguments in self._addresses:
-            connection = amqp.Connection(
-                **arguments,
-                connect_timeout=protocols.ANSWER_TIMEOUT,
-                read_timeout=protocols.ANSWER_TIMEOUT,
-                write_timeout=protocols.ANSWER_TIMEOUT,
-                client_properties={"product": "celery-sentinel"},
+        if self._connection is None:
+            self._connection = amqp_connection.first(
+                self._addresses, timeout=protocols.ANSWER_TIMEOUT
             )
-            try:
-                connection.connect()
-            except _FAILURES as error:
-                connection.collect()
-                failures.append(f"{arguments['host']}: {amqp_url.text_of(error)}")
-            else:
-                self._connection = connection
-                return
-        raise OSError("; ".join(failures))
 
     def close(self) -> None:
         """Drop the connection."""

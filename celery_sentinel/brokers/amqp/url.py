@@ -45,8 +45,3 @@ def _ssl(parts: dict[str, Any], tls: schema.Tls | None) -> dict[str, Any]:
         section = {"ca_certs": tls.ca_file, "certfile": tls.cert_file, "keyfile": tls.key_file}
         options |= {key: value for key, value in section.items() if value is not None}
     return options | {"server_hostname": parts["hostname"] if named else None}
-
-
-def text_of(error: BaseException) -> str:
-    """Return the reason inside an error of py-amqp, whose str() leads with reply codes."""
-    return getattr(error, "reply_text", None) or str(error) or type(error).__name__

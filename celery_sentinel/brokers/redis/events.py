@@ -63,16 +63,14 @@ class RedisStream:
     def connect(self) -> None:
         """Connect to the first address that answers, or to Sentinel's master, and subscribe."""
         self.close()
-        failures = []
-        for address in self._nodes.find():
-            try:
-                self._open(address)
-            except (redis.RedisError, OSError) as error:
-                self.close()
-                failures.append(f"{address.where}: {error}")
-            else:
-                return
-        raise errors.BrokerError("; ".join(failures) or "no address to connect to")
+        self._nodes.first(self._attempt)
+
+    def _attempt(self, address: redis_url.Address) -> None:
+        try:
+            self._open(address)
+        except redis_nodes.FAILURES:
+            self.close()
+            raise
 
     def _open(self, address: redis_url.Address) -> None:
         connection: Any = address.connection_class(

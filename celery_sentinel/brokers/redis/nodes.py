@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import redis
 from redis import sentinel
 
 from celery_sentinel import errors
-from celery_sentinel.brokers import protocols
+from celery_sentinel.brokers import failover, other_servers, protocols
 from celery_sentinel.brokers.redis import url as redis_url
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from celery_sentinel.config import schema
+
+
+T = TypeVar("T")
+
+FAILURES = (redis.RedisError, OSError)
 
 
 class Nodes:
@@ -22,6 +29,19 @@ class Nodes:
         self.addresses = redis_url.addresses(broker)
         self.master = redis_url.master_name(broker)
         self._options = broker.transport_options
+
+    def first(self, attempt: Callable[[redis_url.Address], T]) -> T:
+        """Return what ``attempt`` makes of the first server for which it does not fail.
+
+        Raises ``errors.BrokerError``.
+        """
+        return failover.first_reachable(
+            self.find(),
+            attempt,
+            place=lambda address: failover.Place(address.where, address.host, address.port or None),
+            expected=other_servers.Server("redis", tls=self.addresses[0].by_tls),
+            failures=FAILURES,
+        )
 
     def find(self) -> list[redis_url.Address]:
         """Return where to connect; asks the sentinels for the master where there are any.

@@ -68,6 +68,11 @@ class Address:
         return f"{self.host}:{self.port}" if self.port else self.host
 
     @property
+    def by_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.connection_class is TLS_CONNECTION
+
+    @property
     def db(self) -> int:
         """Number of the database."""
         return int(self.arguments["db"])
