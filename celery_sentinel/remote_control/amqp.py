@@ -103,12 +103,11 @@ class AmqpLine:
         return False
 
     def _is_there(self, exchange: str, kind: str) -> bool:
-        channel = self._connection.channel()
         try:
-            channel.exchange_declare(exchange, kind, passive=True)
+            with amqp_connection.lent_channel(self._connection) as channel:
+                channel.exchange_declare(exchange, kind, passive=True)
         except exceptions.NotFound:
             return False
-        channel.close()
         return True
 
     def publish(self, message: dict[str, Any], headers: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import amqp
@@ -10,7 +11,7 @@ from amqp import exceptions
 from celery_sentinel.brokers import failover, other_servers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 T = TypeVar("T")
 Arguments = dict[str, Any]  # of py-amqp, as ``url.addresses`` makes them
@@ -59,6 +60,18 @@ def first_by(
         expected=other_servers.Server("amqp", tls=bool(addresses and addresses[0]["ssl"])),
         failures=failures,
     )
+
+
+@contextlib.contextmanager
+def lent_channel(connection: amqp.Connection) -> Iterator[Any]:
+    """Lend a channel for a question, and close it: py-amqp opens it again when the answer is no."""
+    channel = connection.channel()
+    try:
+        yield channel
+    except exceptions.ChannelError:
+        channel.close()
+        raise
+    channel.close()
 
 
 def _place(arguments: Arguments) -> failover.Place:

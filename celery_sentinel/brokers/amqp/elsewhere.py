@@ -9,6 +9,7 @@ import msgspec
 from amqp import exceptions
 
 from celery_sentinel import errors
+from celery_sentinel.brokers.amqp import connection as amqp_connection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,14 +84,13 @@ def _pidboxes(api: management_api.ManagementApi) -> list[_Queue]:
 
 def _without_api(here: str, connection: Any) -> Sequence[str]:
     """Return whether nobody with Celery's default names has ever been here."""
-    channel = connection.channel()
     try:
-        channel.exchange_declare(DEFAULT_EXCHANGE, "direct", passive=True)
+        with amqp_connection.lent_channel(connection) as channel:
+            channel.exchange_declare(DEFAULT_EXCHANGE, "direct", passive=True)
     except exceptions.NotFound:
         return (_NEVER.format(here=_shown(here), exchange=DEFAULT_EXCHANGE),)
     except exceptions.AccessRefused:
-        return ()
-    channel.close()
+        pass
     return ()
 
 

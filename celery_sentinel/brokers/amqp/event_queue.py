@@ -10,7 +10,7 @@ from amqp import exceptions
 
 from celery_sentinel import errors, logs
 from celery_sentinel.brokers import failover
-from celery_sentinel.brokers.amqp import url as amqp_url
+from celery_sentinel.brokers.amqp import connection as amqp_connection, url as amqp_url
 
 if TYPE_CHECKING:
     from celery_sentinel.config import schema
@@ -91,7 +91,8 @@ class OwnQueue:
     def _waiting(self, connection: Any) -> int | None:
         """Return how many messages the durable queue holds, None where there is no such queue."""
         try:
-            declared = connection.channel().queue_declare(self._name, passive=True)
+            with amqp_connection.lent_channel(connection) as channel:
+                declared = channel.queue_declare(self._name, passive=True)
         except exceptions.NotFound:
             return None
         try:
@@ -104,13 +105,14 @@ class OwnQueue:
 
     def _declare_durable(self, connection: Any) -> None:
         held = self._settings.durable_for
-        connection.channel().queue_declare(
-            self._name,
-            durable=True,
-            auto_delete=False,
-            # A virtual host may default to quorum queues, which write each event to disk.
-            arguments={"x-queue-type": "classic", **self._arguments(ttl=held, expires=held)},
-        )
+        with amqp_connection.lent_channel(connection) as channel:
+            channel.queue_declare(
+                self._name,
+                durable=True,
+                auto_delete=False,
+                # A virtual host may default to quorum queues, which write each event to disk.
+                arguments={"x-queue-type": "classic", **self._arguments(ttl=held, expires=held)},
+            )
 
     def _arguments(self, *, ttl: float, expires: float) -> dict[str, int]:
         return {
@@ -126,6 +128,8 @@ def _declare_exchange(connection: Any, exchange: str) -> None:
     Asking first keeps a user without the right to configure it able to listen.
     """
     try:
-        connection.channel().exchange_declare(exchange, "topic", passive=True)
+        with amqp_connection.lent_channel(connection) as channel:
+            channel.exchange_declare(exchange, "topic", passive=True)
     except exceptions.NotFound:
-        connection.channel().exchange_declare(exchange, "topic", durable=True, auto_delete=False)
+        with amqp_connection.lent_channel(connection) as channel:
+            channel.exchange_declare(exchange, "topic", durable=True, auto_delete=False)
