@@ -15,15 +15,15 @@ from celery_sentinel.brokers.redis import (
     elsewhere as redis_elsewhere,
     message_tail,
     nodes as redis_nodes,
+    priorities,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from celery_sentinel.config import schema
 
-# kombu's defaults for its transport options of the same names.
-PRIORITY_STEPS = (0, 3, 6, 9)
+# kombu's defaults.
 SEPARATOR = "\x06\x16"
 BINDING = "_kombu.binding."
 
@@ -66,7 +66,7 @@ class RedisQueues:
         self._nodes = redis_nodes.Nodes(config.broker)
         self._prefix = str(options.get("global_keyprefix") or "")
         self._separator = str(options.get("sep", SEPARATOR))
-        self._steps = _steps(options)
+        self._priorities = priorities.Priorities(options)
         self._unacked_index = self._prefix + str(options.get("unacked_index_key", "unacked_index"))
         self._ignored_exchanges = {config.events.exchange}
         self._client: redis.Redis | None = None
@@ -82,6 +82,7 @@ class RedisQueues:
     def read(self, names: Sequence[str]) -> poll_results.BrokerReading:
         """Return depths and tails of the queues, the unacked index and the ping time."""
         try:
+            self._priorities.choose()
             client, round_trip = self._answering()
             condition = self._condition.look(client)
             answers = self._ask(client, names)
@@ -121,7 +122,7 @@ class RedisQueues:
         """Return the keys of a queue's lists, in the order of the priority steps."""
         return [
             f"{self._prefix}{name}{self._separator}{step}" if step else f"{self._prefix}{name}"
-            for step in self._steps
+            for step in self._priorities.now_read
         ]
 
     def _queues(self, answers: list[Any]) -> list[poll_results.QueueReading]:
@@ -129,7 +130,7 @@ class RedisQueues:
 
         Raises ``errors.BrokerError`` when we may look at none of them.
         """
-        lists = len(self._steps)
+        lists = len(self._priorities.now_read)
         width = lists + (not self._tails_refused)
         parts = [answers[start : start + width] for start in range(0, len(answers), width)]
         refusals = [_refusal(part[:lists]) for part in parts]
@@ -142,14 +143,16 @@ class RedisQueues:
     def _queue(self, lengths: list[Any], tails: list[Any]) -> poll_results.QueueReading:
         """Return one queue; where one of its lists cannot be counted, its length is unknown."""
         counted = {
-            str(step): found
-            for step, found in zip(self._steps, lengths, strict=True)
+            step: found
+            for step, found in zip(self._priorities.now_read, lengths, strict=True)
             if isinstance(found, int)
         }
+        self._priorities.note(counted)
+        used = self._priorities.used
         ends = tails[0] if tails and isinstance(tails[0], list) else []
         return poll_results.QueueReading(
             length=sum(counted.values()) if len(counted) == len(lengths) else None,
-            by_priority=counted,
+            by_priority={str(step): found for step, found in counted.items() if step in used},
             tails=tuple(message_tail.tail(end) for end in ends if isinstance(end, bytes)),
             foreign=_FOREIGN if any(map(_is_of_another_type, lengths)) else None,
         )
@@ -244,17 +247,6 @@ def _round_trip(client: redis.Redis) -> float:
     begun = time.perf_counter()
     redis_client.ping(client)
     return time.perf_counter() - begun
-
-
-def _steps(options: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return kombu's ``priority_steps``; raises ``errors.ConfigError`` for what are none."""
-    steps = options.get("priority_steps") or PRIORITY_STEPS
-    if not isinstance(steps, list | tuple) or not all(type(step) is int for step in steps):
-        raise errors.ConfigError(
-            f"broker.transport_options: priority_steps is {steps!r}; give a list of whole "
-            f"numbers in ascending order, such as {list(PRIORITY_STEPS)}"
-        )
-    return tuple(steps)
 
 
 def _score(answer: Any) -> float | None:

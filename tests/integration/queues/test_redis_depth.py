@@ -87,6 +87,25 @@ def test_transport_options_are_followed(
     look.eventually(lambda: look.value(sentinel, "celery_queue_info", **bound), "it is bound")
 
 
+def test_steps_that_nobody_named(
+    redis_server: redis.RedisServer,
+    watch: Callable[..., daemon.Daemon],
+    make_producer: conftest.MakeProducer,
+) -> None:
+    """The application has more steps than four, and we were not told: all ten are counted."""
+    config = {"broker_transport_options": {"priority_steps": list(range(10))}}
+    sending = make_producer(redis_server.url, config=config)
+    for priority in range(10):
+        sending.send("quick", queue="shop", priority=priority)
+    sentinel = watch(redis_server.url, queues={"watch": ["shop", "other"]})
+
+    look.eventually(lambda: look.length(sentinel, "shop") == 10, "ten are counted")
+    sending.send("quick", queue="shop", priority=5)
+    look.eventually(lambda: look.length(sentinel, "shop") == 11, "with each poll from then on")
+    labels = {"queue_name": "shop", "priority": "5"}
+    look.becomes(sentinel, 2, "celery_queue_priority_length", **labels)
+
+
 def test_keys_of_another_type_harm_nobody(
     redis_server: redis.RedisServer,
     watch: Callable[..., daemon.Daemon],
