@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_STORIES = 1000  # those of which nothing more is heard make room
 MOST_EARLIER = 8  # runs of one id whose events are still to come
 MOST_ALIASES = 10_000
+OVERTAKEN_WITHIN = 3.0  # seconds, in which what one worker says may come after another's
 
 
 class Announced(NamedTuple):
@@ -142,12 +143,15 @@ class Replacements:
         if _differ(labels.clean(event.name or known), known):
             # A shadow whose task-started came first brings the name that is not ours.
             return record.received is not None or started is None or event.timestamp > started
-        if not _replaces(event) or record.received is None:
+        story, before = self.stories.get(event.uuid), record.received
+        if before is None:
             return False
-        story = self.stories.get(event.uuid)
-        if story is None or story.coming is not None:
-            return True  # what was received before had another parent, so it is not that again
-        return started is not None and event.timestamp > started and not _is_lost(record)
+        if story is not None and event.timestamp < before and event.retries >= record.retries:
+            return True  # of an earlier run: the one that replaced it has overtaken it
+        if not _replaces(event):
+            return False
+        # What was received before had another parent, or was sent earlier: it is not that again.
+        return story is None or story.coming is not None or _is_over(record, event)
 
     def received(
         self, record: TaskRecord, event: Event, worker: Worker, now: float
@@ -275,6 +279,17 @@ def _ran_there(run: TaskRecord, record: TaskRecord, worker: Worker, at: float) -
 
 def _replaces(event: Event) -> bool:
     return event.parent_id == event.uuid and not event.retries
+
+
+def _is_over(record: TaskRecord, event: Event) -> bool:
+    """Tell whether the run before a receipt of the same name had begun, so that it is another."""
+    if record.received is None or _is_lost(record):
+        return False
+    if record.started is not None:
+        return event.timestamp > record.started
+    # Its start may not be told yet, by a worker that another overtakes.
+    elsewhere = record.worker is not None and record.worker.hostname != event.hostname
+    return elsewhere and event.timestamp < record.received + OVERTAKEN_WITHIN
 
 
 def _differ(name: str, other: str) -> bool:

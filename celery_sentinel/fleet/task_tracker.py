@@ -154,6 +154,8 @@ class Tracker:
                     return
                 if self._disorder.received_late(record, event, worker, now):
                     return
+            elif event.parent_id == event.uuid and event.uuid not in self._stories:
+                self.replaced.begun(event)  # the run before is only known to be sent
             series = record.series
             in_flight = series.in_flight
             in_flight[state] -= 1

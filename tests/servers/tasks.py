@@ -94,11 +94,23 @@ def dispatch(self: celery.Task, number: int, how: str = "task", queue: str | Non
             instead = celery.group(charge.si(number), charge.si(number))
         case "chain":
             instead = quick.si() | instead
+        case "chord":
+            instead = celery.chord([charge.si(number), charge.si(number)], quick.si())
         case "itself":
             instead = dispatch.si(number)
+        case "twice":
+            instead = dispatch.si(number, "itself")
         case "retried" if not self.request.retries:
             raise self.retry(countdown=0)
     return self.replace(instead)
+
+
+@celery.shared_task(name="dispatch_late", bind=True)
+def dispatch_late(self: celery.Task, number: int, path: str) -> Any:
+    """Be replaced by ``charge`` once the file ``path`` is there."""
+    while not Path(path).exists():
+        time.sleep(0.05)
+    return self.replace(charge.si(number))
 
 
 @celery.shared_task(name="ignoring")
