@@ -132,4 +132,5 @@ class WorkerReading(msgspec.Struct, frozen=True, kw_only=True):
     active: tuple[ActiveTask, ...] | None = None
     clock: int | None = None
     started: dict[str, int] | None = None
+    rate_limits: dict[str, bool] | None = None
     answers: int = 1

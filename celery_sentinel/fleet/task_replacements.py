@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from celery_sentinel.fleet import labels, task_attribution, task_waits
+from celery_sentinel.fleet import (
+    labels,
+    task_attribution,
+    task_replacement_signs as signs,
+    task_waits,
+)
 from celery_sentinel.fleet.task_records import TaskRecord
 from celery_sentinel.fleet.task_series import CLOSED, RECEIVED, SENT, STARTED
-from celery_sentinel.fleet.worker import State
 
 if TYPE_CHECKING:
     from celery_sentinel.events.event import Event
@@ -18,7 +22,6 @@ if TYPE_CHECKING:
 MOST_STORIES = 1000  # those of which nothing more is heard make room
 MOST_EARLIER = 8  # runs of one id whose events are still to come
 MOST_ALIASES = 10_000
-OVERTAKEN_WITHIN = 3.0  # seconds, in which what one worker says may come after another's
 
 
 class Announced(NamedTuple):
@@ -94,7 +97,7 @@ class Replacements:
             return False
         if event.parent_id == event.uuid:
             return True
-        if not _differ(series.name, record.series.name) or record.polled:
+        if not signs.differ(series.name, record.series.name) or record.polled:
             return False
         if record.sent is not None:
             return True  # its own came before
@@ -123,11 +126,11 @@ class Replacements:
         name = labels.clean(event.name or record.series.name)
         if record.series.queue_name in self._places.fanout:
             return True  # perhaps of another copy
-        if not _differ(name, record.series.name):
+        if not signs.differ(name, record.series.name):
             if record.series.vague:
                 self._places.move(record, event, worker)
         elif record.state == SENT and record.received is None:
-            if _replaces(event) or event.uuid in self.stories:
+            if signs.replaces(event) or event.uuid in self.stories:
                 return True
             if len(self.aliases) >= MOST_ALIASES:
                 del self.aliases[next(iter(self.aliases))]
@@ -140,7 +143,7 @@ class Replacements:
         """Tell whether a ``task-received`` is of another run than the record's, no new attempt."""
         known = self.aliases.get(event.uuid, record.series.name)
         started = record.started
-        if _differ(labels.clean(event.name or known), known):
+        if signs.differ(labels.clean(event.name or known), known):
             # A shadow whose task-started came first brings the name that is not ours.
             return record.received is not None or started is None or event.timestamp > started
         story, before = self.stories.get(event.uuid), record.received
@@ -148,10 +151,10 @@ class Replacements:
             return False
         if story is not None and event.timestamp < before and event.retries >= record.retries:
             return True  # of an earlier run: the one that replaced it has overtaken it
-        if not _replaces(event):
+        if not signs.replaces(event):
             return False
         # What was received before had another parent, or was sent earlier: it is not that again.
-        return story is None or story.coming is not None or _is_over(record, event)
+        return story is None or story.coming is not None or signs.is_over(record, event)
 
     def received(
         self, record: TaskRecord, event: Event, worker: Worker, now: float
@@ -164,7 +167,7 @@ class Replacements:
         story = self._story(event.uuid)
         coming = story.coming
         name = labels.clean(event.name or labels.UNKNOWN)
-        announced = record.state == SENT and record.received is None and not _replaces(event)
+        announced = record.state == SENT and record.received is None and not signs.replaces(event)
         if announced or (record.received is not None and event.timestamp < record.received):
             series = self._places.received(event, worker)
             eta = task_waits.parse_eta(event.eta)
@@ -178,7 +181,7 @@ class Replacements:
         else:
             series, sent = self._places.received(event, worker), None
             story.unannounced += 1
-        if series.name in story.names and not _replaces(event):
+        if series.name in story.names and not signs.replaces(event):
             series.redelivered += 1  # the message of a run that has been replaced already
         self._hand_on(story, event.uuid, record, series, worker)
         record.sent = sent
@@ -213,7 +216,7 @@ class Replacements:
         story = self.stories[event.uuid]
         at = event.timestamp
         for run in story.earlier:
-            if run.started is None and _ran_there(run, record, worker, at):
+            if run.started is None and signs.ran_there(run, record, worker, at):
                 run.started = at
                 run.series.started += 1
                 self._waits.ended(run, run.series, at)
@@ -264,44 +267,3 @@ class Replacements:
 def _keep(story: Story, run: TaskRecord) -> None:
     del story.earlier[: max(0, len(story.earlier) - MOST_EARLIER + 1)]
     story.earlier.append(run)
-
-
-def _ran_there(run: TaskRecord, record: TaskRecord, worker: Worker, at: float) -> bool:
-    """Tell whether an earlier run is what starts on a worker ``at`` epoch seconds.
-
-    A worker says so when its pool tells, perhaps after it has received what the run sent, but in
-    the order of the runs.
-    """
-    if run.worker is not None:
-        return run.worker is worker
-    return record.worker is not worker or (record.received is not None and at < record.received)
-
-
-def _replaces(event: Event) -> bool:
-    return event.parent_id == event.uuid and not event.retries
-
-
-def _is_over(record: TaskRecord, event: Event) -> bool:
-    """Tell whether the run before a receipt of the same name had begun, so that it is another."""
-    if record.received is None or _is_lost(record):
-        return False
-    if record.started is not None:
-        return event.timestamp > record.started
-    # Its start may not be told yet, by a worker that another overtakes.
-    elsewhere = record.worker is not None and record.worker.hostname != event.hostname
-    return elsewhere and event.timestamp < record.received + OVERTAKEN_WITHIN
-
-
-def _differ(name: str, other: str) -> bool:
-    """Tell whether two names are known to be different ones."""
-    return name != other and not {name, other} & {labels.UNKNOWN, labels.OTHER}
-
-
-def _is_lost(record: TaskRecord) -> bool:
-    """Tell whether the process that ran it is known to have ended, so that it may come again."""
-    worker = record.worker
-    if worker is None:
-        return False
-    since = worker.started_at
-    ended = since is not None and record.started is not None and record.started < since
-    return ended or worker.state in {State.LOST, State.OFFLINE}

@@ -55,6 +55,9 @@ class Worker:
         "ledgers",
         "left_active",
         "left_at",
+        "limits_asked",
+        "limits_at",
+        "limits_hold",
         "loadavg",
         "max_rss_bytes",
         "missed",
@@ -158,6 +161,13 @@ class Worker:
         self.wedged: str | None = None  # why it seems to be stuck
         self.stalled_at: int | None = None  # what it had processed when its stall began
         self.stalled_since: float | None = None  # monotonic
+        self.clear_limits()
+
+    def clear_limits(self) -> None:
+        """Forget what a worker that seemed to be stuck said of its rate limits."""
+        self.limits_asked: int | None = None  # polls that asked in vain; None: nobody need ask
+        self.limits_at: float | None = None  # monotonic: when it told
+        self.limits_hold = False  # they may be why it starts nothing
 
     def release(self) -> None:
         """Let go of all that takes room: records of tasks may outlive the worker's place."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import labels, task_records
+from celery_sentinel.fleet import labels, task_records, worker_rate_limits
 from celery_sentinel.fleet.task_series import CLOSED, STARTED
 from celery_sentinel.fleet.worker import MOST_QUEUES, State
 
@@ -60,11 +60,14 @@ class Answers:
         Only the workers ``among`` were asked, or all; of those the silent ones are noted.
         """
         by_hostname = {labels.clean(reading.hostname): reading for reading in found}
+        told: dict[Worker, poll_results.WorkerReading] = {}
         self._losses.new_round(now, self._workers)
         for hostname, reading in by_hostname.items():
             worker = self._workers.find(hostname)
             if worker is not self._workers.overflowed and not _is_anothers(reading, worker):
                 self._note(worker, reading, asked_at=asked_at, now=now, wall=wall)
+                told[worker] = reading
+        worker_rate_limits.note(told, self._records, now)
         for worker in self._workers:
             asked = among is None or worker.hostname in among
             if not asked or worker.hostname in by_hostname:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_sentinel.fleet import worker_verdict
+from celery_sentinel.fleet import worker_rate_limits, worker_verdict
 from celery_sentinel.fleet.worker import State
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ def judge(worker: Worker, table: queues.QueueTable, now: float, *, after: float)
 
     It beats but has left two polls in a row unanswered; or it has said twice that it consumes no
     queue, and did before; or for ``after`` seconds its queues have held messages, it has had free
-    slots, and it has started nothing. Nothing is said of a worker that is not up.
+    slots, and it has started nothing, which no rate limit explains. Nothing is
+    said of a worker that is not up.
     """
     if worker.state is not State.UP:
         worker.wedged = worker.stalled_since = None
@@ -64,11 +65,14 @@ def _progresses(worker: Worker, table: queues.QueueTable, now: float, *, after: 
     """Tell whether it starts tasks: no, if it could and has started none for ``after`` seconds."""
     if not _is_stalled(worker, table):
         worker.stalled_since = None
+        worker.clear_limits()
         return worker_verdict.UNKNOWN
     if worker.stalled_since is None:
         worker.stalled_since = now
     patience = max(after, BEATS_STANDING_STILL * worker.interval)
-    return "no" if now - worker.stalled_since >= patience else worker_verdict.UNKNOWN
+    if now - worker.stalled_since < patience:
+        return worker_verdict.UNKNOWN
+    return worker_verdict.UNKNOWN if worker_rate_limits.may_hold(worker) else "no"
 
 
 def _is_stalled(worker: Worker, table: queues.QueueTable) -> bool:

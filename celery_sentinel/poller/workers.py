@@ -44,6 +44,7 @@ class _Known(NamedTuple):
     hostname: str
     pid: int | None
     enabled: bool | None
+    stalled: bool  # it seems to be stuck, unless a rate limit explains it
 
 
 class WorkerPoll:
@@ -92,10 +93,12 @@ class WorkerPoll:
     def ask(self) -> None:
         """Ask everybody everything, or newcomers out of turn, and note the answers."""
         asked_at = time.monotonic()
-        among = None
+        among, stalled = None, list[str]()
         if asked_at >= self._next:
             self._next = asked_at + self._interval
-            expected = [one.hostname for one in self._known()]
+            known = self._known()
+            expected = [one.hostname for one in known]
+            stalled = [one.hostname for one in known if one.stalled]
         else:
             among = expected = self._newcomers(asked_at)
         turns = {key: turn for key, turn in self._turns.items() if _has_come(turn, asked_at)}
@@ -104,7 +107,9 @@ class WorkerPoll:
         again = asked_at + ASKED_TWICE_AFTER
         self._turns |= {key: _Turn(again, turn.left - 1) for key, turn in turns.items()}
         try:
-            found = self._control.ask(expected=expected, timeout=self._timeout, among=among)
+            found = self._control.ask(
+                expected=expected, timeout=self._timeout, among=among, stalled=stalled
+            )
         except errors.BrokerError:
             self._next = min(self._next, time.monotonic() + RETRY_AFTER)
             raise
@@ -138,7 +143,12 @@ class WorkerPoll:
     def _known(self) -> list[_Known]:
         with self._fleet.lock.reading():
             return [
-                _Known(worker.hostname, worker.pid, worker.events_enabled)
+                _Known(
+                    worker.hostname,
+                    worker.pid,
+                    worker.events_enabled,
+                    worker.limits_asked is not None,
+                )
                 for worker in self._fleet.workers
                 if worker.state is State.UP
             ]

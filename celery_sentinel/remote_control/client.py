@@ -49,15 +49,20 @@ class Control:
         self._refused = ""  # why the last unreadable answer of this round was so
 
     def ask(
-        self, *, expected: Collection[str], timeout: float, among: Sequence[str] | None = None
+        self,
+        *,
+        expected: Collection[str],
+        timeout: float,
+        among: Sequence[str] | None = None,
+        stalled: Collection[str] = (),
     ) -> list[poll_results.WorkerReading]:
-        """Ask all workers, or those ``among``, all questions.
+        """Ask all workers, or those ``among``, all questions, and the ``stalled`` for rate limits.
 
         Returns once all node names ``expected`` have answered; without any, or if one does
         not, after ``timeout`` seconds, or twice that while answers keep coming. Others are in
         the result as far as they answered until then. Raises ``errors.BrokerError``.
         """
-        self._over_the_line(lambda: self._ask(expected, timeout, among))
+        self._over_the_line(lambda: self._ask(expected, timeout, among, stalled))
         if self._refused and not self._answers:
             raise errors.BrokerError(f"no answer could be read: {self._refused}")
         return replies.merge(self._answers)
@@ -104,14 +109,23 @@ class Control:
         self._proven = True  # the broker has answered: what fails from here on fails now
         return self.listened
 
-    def _ask(self, expected: Collection[str], timeout: float, among: Sequence[str] | None) -> None:
+    def _ask(
+        self,
+        expected: Collection[str],
+        timeout: float,
+        among: Sequence[str] | None,
+        stalled: Collection[str],
+    ) -> None:
         self._answers, self._refused, self._room = [], "", ROOM
-        self._awaited = {(name, asked) for name in expected for asked in replies.QUESTIONS}
+        self._awaited = {(name, asked) for name in expected for asked in replies.ROUND}
+        self._awaited |= {(name, replies.RATE_LIMITS) for name in stalled}
         self._tickets = {str(uuid.uuid4()): question for question in replies.QUESTIONS}
         if not self._prepare():
             return
         for ticket, question in self._tickets.items():
-            self._publish(question, destination=among, ticket=ticket, timeout=timeout)
+            destination = list(stalled) if question == replies.RATE_LIMITS else among
+            if destination != []:
+                self._publish(question, destination=destination, ticket=ticket, timeout=timeout)
         if not self._gather(timeout):
             # Silence is the workers' only if the broker itself is still there to carry a word.
             self._line.check()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from celery_sentinel import poll_results
-from celery_sentinel.remote_control import pool_sizes
+from celery_sentinel.remote_control import pool_sizes, rate_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,6 +68,7 @@ class Question(NamedTuple):
     shape: Any
 
 
+RATE_LIMITS = "registered"
 QUESTIONS = {
     "stats": Question({}, dict[str, _Stats]),
     "active_queues": Question({}, dict[str, list[_Consumed]]),
@@ -75,7 +76,10 @@ QUESTIONS = {
     "active": Question({"safe": True}, dict[str, list[_Running]]),
     "reserved": Question({}, dict[str, list[_Held]]),
     "scheduled": Question({}, dict[str, list[_Held]]),
+    # asked only of who seems to be stuck
+    RATE_LIMITS: Question({"taskinfoitems": ["rate_limit"]}, dict[str, list[str]]),
 }
+ROUND = tuple(name for name in QUESTIONS if name != RATE_LIMITS)
 _COUNTED = {"reserved", "scheduled"}  # how many is all we want to know
 _DECODERS: dict[str, dict[str, Any]] = {
     "application/json": {
@@ -199,6 +203,7 @@ def _reading(hostname: str, parts: dict[str, Any], answers: int) -> poll_results
         active=None if active is None else tuple(_active(task) for task in active),
         clock=_clock(stats.clock),
         started=stats.total,
+        rate_limits=rate_limits.read(parts.get(RATE_LIMITS)),
         answers=answers,
     )
 

@@ -60,6 +60,12 @@ def _of_answers(worker: Worker) -> Iterator[str]:
             "called cancel_consumer, or it lost them when it reconnected. add_consumer or a "
             "restart brings it back."
         )
+    elif worker.limits_hold:
+        yield (
+            f"Worker {name} has free slots beside a backlog and starts nothing: a rate limit of a "
+            "task that it has received holds it back, or may do so. Whether it is stuck as well "
+            "cannot be known."
+        )
     elif worker.left_queues and worker.queues:
         yield f"Worker {name} no longer consumes {_listed(worker.left_queues)}, as it did before."
 

@@ -29,7 +29,7 @@ _WORDS = {
     "own binding": rf"_kombu\.binding\.celery-sentinel\.{UUID.pattern}\.reply\.celery\.pidbox",
     "own member": rf"(celery-sentinel\.{UUID.pattern}\.reply\.celery\.pidbox)\x06\x16\x06\x16\1",
     "empty": "",
-    "question": "stats|active_queues|active|reserved|scheduled|enable_events|ping",
+    "question": "stats|active_queues|active|reserved|scheduled|registered|enable_events|ping",
 }
 _ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 _PLACE = re.compile(r"<([a-z ]+)>")

@@ -9,14 +9,14 @@ import pytest
 
 from celery_sentinel.events.event import Event
 from celery_sentinel.metrics import catalogue
-from tests.unit.fleet import test_replacements
+from tests.unit.fleet import test_task_replacements
 from tests.unit.fleet.stage import EPOCH, ID, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 NAMES = [("dispatch", "dispatch", "charge"), ("dispatch", "dispatch", "dispatch", "charge")]
-BOTH = ("w1@host", test_replacements.OTHER_WORKER)
+BOTH = ("w1@host", test_task_replacements.OTHER_WORKER)
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -33,17 +33,19 @@ def test_given_a_task_that_replaces_itself_across_workers_then_no_order_is_a_red
             play = Stage()
             if announced:
                 play.fleet.apply(
-                    [test_replacements.event("sent", 0, name="dispatch", queue="q1")], 0.0, EPOCH
+                    [test_task_replacements.event("sent", 0, name="dispatch", queue="q1")],
+                    0.0,
+                    EPOCH,
                 )
             for one in order:
                 copy = Event(**{f: getattr(one, f) for f in one.__struct_fields__})
                 play.fleet.apply([copy], play.now, play.wall)
             for number, name in enumerate(names[1:] if announced else ()):
-                at = test_replacements.event(
+                at = test_task_replacements.event(
                     "sent", 0.31 + 0.3 * number, name=name, queue="q1", parent_id=ID
                 )
                 play.fleet.apply([at], play.now, play.wall)
-            assert test_replacements.counted(play) == {
+            assert test_task_replacements.counted(play) == {
                 "dispatch": {**several, "received": count, "started": count},
                 "charge": {**sent, "received": 1, "started": 1, "succeeded": 1},
             }, [(one.type, one.timestamp - EPOCH, one.hostname) for one in order]
@@ -57,11 +59,11 @@ def self_replaced(names: Sequence[str], workers: Sequence[str]) -> list[list[Eve
     for number, (name, worker) in enumerate(zip(names, workers, strict=True)):
         at, parent = 0.1 + 0.3 * number, {"parent_id": ID} if number else {}
         told[worker] += [
-            test_replacements.event("received", at, name=name, hostname=worker, **parent),
-            test_replacements.event("started", at + 0.1, hostname=worker),
+            test_task_replacements.event("received", at, name=name, hostname=worker, **parent),
+            test_task_replacements.event("started", at + 0.1, hostname=worker),
         ]
     told[workers[-1]].append(
-        test_replacements.event("succeeded", 2.0, hostname=workers[-1], runtime=0.1)
+        test_task_replacements.event("succeeded", 2.0, hostname=workers[-1], runtime=0.1)
     )
     return list(told.values())
 

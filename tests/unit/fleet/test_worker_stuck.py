@@ -35,12 +35,18 @@ def stage(after: float = AFTER, **facts: Any) -> Stage:
 
 
 def live(play: Stage, seconds: float, *, waiting: int | None, **beat: Any) -> None:
-    """Let time pass with beats and with so many messages in one of the queues."""
+    """Let time pass with beats and with so many messages in one of the queues.
+
+    Who is asked for its rate limits says that it has none.
+    """
     for _ in range(int(seconds / 2)):
         play.beat(**{"processed": 40, **beat})
         play.read_length("mail", 0)
         play.read_length("sms", waiting)
         play.pass_time(2)
+        if play.worker().limits_asked == 0 and play.worker().limits_at is None:
+            play.answer(rate_limits={"mail.send": False})
+            play.tick()
 
 
 def wedged(play: Stage, hostname: str = WORKER) -> dict[str, int]:

@@ -24,16 +24,23 @@ class Asking:
     def __init__(self, *answering: str) -> None:
         self.answering = answering
         self.rounds: list[tuple[list[str], list[str] | None]] = []
+        self.stalled: list[list[str]] = []
         self.told: list[list[str]] = []
         self.failure: errors.BrokerError | None = None
         self.unreadable = 0
         self.closed = False
 
     def ask(
-        self, *, expected: Collection[str], timeout: float, among: Sequence[str] | None = None
+        self,
+        *,
+        expected: Collection[str],
+        timeout: float,
+        among: Sequence[str] | None = None,
+        stalled: Collection[str] = (),
     ) -> list[poll_results.WorkerReading]:
         """Answer at once."""
         assert timeout == 2.0
+        self.stalled.append(sorted(stalled))
         self.rounds.append((sorted(expected), None if among is None else sorted(among)))
         if self.failure is not None:
             raise self.failure
