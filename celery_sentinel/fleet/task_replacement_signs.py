@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from celery_sentinel.fleet.task_records import TaskRecord
     from celery_sentinel.fleet.worker import Worker
 
-OVERTAKEN_WITHIN = 3.0  # seconds, in which what one worker says may come after another's
+OVERTAKEN_WITHIN = 10.0  # seconds, in which what one worker says may come after another's
 
 
 def ran_there(run: TaskRecord, record: TaskRecord, worker: Worker, at: float) -> bool:
