@@ -62,7 +62,7 @@ def filled(shape: traffic.Shape) -> model.Fleet:
 
 def exposition_of(fleet: model.Fleet) -> exposition.Exposition:
     """Return the exposition of a fleet, without the metrics of the process."""
-    connection = subscription.Stream(transport="redis", url="redis://127.0.0.1/0")
+    connection = subscription.Subscription(transport="redis", url="redis://127.0.0.1/0")
 
     def families() -> Iterator[samples.Family]:
         yield from tasks.collect(fleet)

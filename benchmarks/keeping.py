@@ -98,7 +98,7 @@ def _save(fleet: model.Fleet, kept: state_file.Store, held: list[float], *, rest
             time.sleep(min(time.perf_counter() - rested_at, _LONGEST_REST))
         rested_at = time.perf_counter()
 
-    connection = subscription.Stream(transport="redis", url="redis://localhost")
+    connection = subscription.Subscription(transport="redis", url="redis://localhost")
     taken = snapshot.Snapshot(fleet, connection, rest=rest)
     frames = taken.frames(_ORIGIN, now=time.monotonic(), wall=time.time(), final=not resting)
     size = kept.write(frames)

@@ -279,10 +279,10 @@ class Daemon:
         )
 
 
-def _connection_of(config: schema.Config, decoder: decoding.Decoder) -> subscription.Stream:
+def _connection_of(config: schema.Config, decoder: decoding.Decoder) -> subscription.Subscription:
     """Return the state of the stream, which shows what its decoder counts."""
     url = config.broker.url
-    connection = subscription.Stream(
+    connection = subscription.Subscription(
         transport=registry.transport_of(url), url=redaction.redact_url(url)
     )
     connection.rejected, connection.salvaged = decoder.rejected, decoder.salvaged

@@ -28,7 +28,7 @@ def of_threads(beats: Iterable[tuple[str, float]], now: float) -> web.Health:
 
 
 def of_stream(
-    fleet: model.Fleet, connection: subscription.Stream, *, started: float, now: float
+    fleet: model.Fleet, connection: subscription.Subscription, *, started: float, now: float
 ) -> web.Health:
     """Tell whether we are connected, and hear the workers where there are any.
 

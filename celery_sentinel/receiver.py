@@ -34,7 +34,7 @@ class Receiver:
         *,
         source: protocols.EventStream,
         fleet: model.Fleet,
-        connection: subscription.Stream,
+        connection: subscription.Subscription,
         scrub: Callable[[str], str],
         jitter: random.Random | None = None,
     ) -> None:

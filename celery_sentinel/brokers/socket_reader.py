@@ -30,7 +30,7 @@ _NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _HALF_OPEN = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH}
 
 
-class Inlet:
+class SocketReader:
     """A connected socket, read without blocking.
 
     When a read is full, all there is is taken into memory, at most ``MOST_HELD``, before the next
@@ -39,13 +39,13 @@ class Inlet:
     monotonic: what was sent until then has been received, whatever happened to us since.
     """
 
-    def __init__(self, plug: socket.socket) -> None:
-        keep_alive(plug)
-        plug.setblocking(False)
-        self._plug = plug
+    def __init__(self, sock: socket.socket) -> None:
+        keep_alive(sock)
+        sock.setblocking(False)
+        self._plug = sock
         self._poll = select.poll()
-        self._poll.register(plug, select.POLLIN)
-        self._full = _TLS_RECORD if isinstance(plug, ssl.SSLSocket) else protocols.RECEIVE_BYTES
+        self._poll.register(sock, select.POLLIN)
+        self._full = _TLS_RECORD if isinstance(sock, ssl.SSLSocket) else protocols.RECEIVE_BYTES
         self._held: collections.deque[bytes] = collections.deque()
         self._held_bytes = 0
         self._since_current = 0  # bytes
@@ -144,13 +144,13 @@ class Inlet:
         return errors.BrokerError(text, reason="watchdog", since=self.heard_at)
 
 
-def keep_alive(plug: socket.socket) -> None:
+def keep_alive(sock: socket.socket) -> None:
     """Have the kernel notice a peer that is gone; a unix socket cannot lose its peer unseen."""
-    if plug.family not in {socket.AF_INET, socket.AF_INET6}:
+    if sock.family not in {socket.AF_INET, socket.AF_INET6}:
         return
-    plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in _tcp_options():
-        plug.setsockopt(socket.IPPROTO_TCP, option, value)
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _tcp_options() -> Iterator[tuple[int, int]]:

@@ -21,7 +21,7 @@ TAIL_LINES = 12
 TICK = 0.05
 
 
-class Part:
+class DemoProcess:
     """A subprocess in a session of its own, so that Ctrl-C in a terminal reaches only the demo.
 
     Its standard output and error go to ``<directory>/<name>.log``.
@@ -114,7 +114,7 @@ class Part:
         return "\n".join(f"  {line}" for line in lines) or "  (it logged nothing)"
 
 
-def stop_together(parts: Sequence[Part], *, grace: float, hurry: Callable[[], bool]) -> None:
+def stop_together(parts: Sequence[DemoProcess], *, grace: float, hurry: Callable[[], bool]) -> None:
     """Ask all parts to end and wait ``grace`` seconds, less in a hurry; kill what is left."""
     for part in parts:
         part.terminate()

@@ -27,13 +27,13 @@ class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
     """Somebody asked the demo to stop."""
 
 
-class PartFailedError(errors.SentinelError):
+class ProcessFailedError(errors.SentinelError):
     """A part of the demo ended by itself or was never ready; ``last_words`` end its log.
 
     What the daemon says with its exit code about its configuration or its port is passed on.
     """
 
-    def __init__(self, failed: demo_process.Part, what: str, *, whole: str) -> None:
+    def __init__(self, failed: demo_process.DemoProcess, what: str, *, whole: str) -> None:
         super().__init__(f"the {whole}'s {failed.name} {what}, so the {whole} stopped")
         self.last_words = f"the end of the log of {failed.name}:\n{failed.tail()}"
         telling = (errors.ConfigError.exit_code, errors.ListenError.exit_code)
@@ -41,7 +41,7 @@ class PartFailedError(errors.SentinelError):
             self.exit_code = failed.exit_code
 
 
-class Ensemble:
+class DemoProcesses:
     """The parts in their order of start; what the daemon logs is heard on stderr if audible.
 
     ``whole`` is what errors call all of it.
@@ -61,20 +61,20 @@ class Ensemble:
         self._environment = environment
         self._audible = audible
         self._whole = whole
-        self._parts: list[demo_process.Part] = []
+        self._parts: list[demo_process.DemoProcess] = []
 
     def start(
         self, kind: demo_process.Kind, name: str, command: Sequence[str]
-    ) -> demo_process.Part:
+    ) -> demo_process.DemoProcess:
         """Start ``command`` as the part called ``name``."""
-        started = demo_process.Part(
+        started = demo_process.DemoProcess(
             kind, name, command, directory=self._directory, environment=self._environment
         )
         self._parts.append(started)
         return started
 
     def wait(
-        self, question: Callable[[], T | None], whose: demo_process.Part, *, seconds: float
+        self, question: Callable[[], T | None], whose: demo_process.DemoProcess, *, seconds: float
     ) -> T:
         """Ask until the answer is something; ``whose`` is the part that makes us wait.
 
@@ -86,7 +86,7 @@ class Ensemble:
             if answer := question():
                 return answer
             time.sleep(TICK)
-        raise PartFailedError(whose, f"was not ready within {seconds:g} s", whole=self._whole)
+        raise ProcessFailedError(whose, f"was not ready within {seconds:g} s", whole=self._whole)
 
     def hold(self, duration: float | None, each: Callable[[], None]) -> None:
         """Let all run for ``duration`` seconds, without end if None, calling ``each`` often.
@@ -109,7 +109,9 @@ class Ensemble:
         self._hear()
         for one in self._parts:
             if one.died:
-                raise PartFailedError(one, f"died (exit code {one.exit_code})", whole=self._whole)
+                raise ProcessFailedError(
+                    one, f"died (exit code {one.exit_code})", whole=self._whole
+                )
             if one.gone:
                 one.kill()  # with whatever it left behind
             one.trim_log()

@@ -34,7 +34,7 @@ def run(*, listen_address: str, duration: float | None, log_level: str) -> int:
         stop_signals.Asked() as asked_to_stop,
         tempfile.TemporaryDirectory(prefix="celery-sentinel-demo-") as directory,
     ):
-        parts = processes.Ensemble(
+        parts = processes.DemoProcesses(
             asked_to_stop,
             directory=Path(directory),
             environment=environment(server.url, directory),
@@ -47,7 +47,7 @@ def run(*, listen_address: str, duration: float | None, log_level: str) -> int:
             parts.hold(duration, season.turn)
         except processes.Stopped:
             pass
-        except processes.PartFailedError as failure:
+        except processes.ProcessFailedError as failure:
             click.echo(failure.last_words, err=True)
             raise
         finally:
@@ -58,7 +58,7 @@ def run(*, listen_address: str, duration: float | None, log_level: str) -> int:
 
 
 def _start(
-    parts: processes.Ensemble, server: broker.Broker, listen_address: str, log_level: str
+    parts: processes.DemoProcesses, server: broker.Broker, listen_address: str, log_level: str
 ) -> str:
     """Start all parts, each when those it needs are ready; return the URL of the daemon."""
     started = parts.start("broker", "broker", server.command)
@@ -77,7 +77,7 @@ def _start(
     return url
 
 
-def _hire(parts: processes.Ensemble, worker: workers.Worker) -> demo_process.Part:
+def _hire(parts: processes.DemoProcesses, worker: workers.Worker) -> demo_process.DemoProcess:
     return parts.start("worker", worker.name, worker.command)
 
 

@@ -41,11 +41,13 @@ class Season:
     """Has the seasonal worker come with ``hire`` and sends it home again, in turns of seconds."""
 
     def __init__(
-        self, hire: Callable[[], demo_process.Part], clock: Callable[[], float] = time.monotonic
+        self,
+        hire: Callable[[], demo_process.DemoProcess],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hire = hire
         self._clock = clock
-        self._worker: demo_process.Part | None = None
+        self._worker: demo_process.DemoProcess | None = None
         self._next = clock() + AWAY
 
     def turn(self) -> None:

@@ -59,7 +59,7 @@ def room_of(fleet: model.Fleet, config: schema.Config) -> eviction.Room:
 
 
 def answers_of(
-    fleet: model.Fleet, config: schema.Config, audit: missed_events.Losses
+    fleet: model.Fleet, config: schema.Config, audit: missed_events.MissedEvents
 ) -> worker_replies.Answers:
     """Return what takes over what the workers of a fleet answer."""
     return worker_replies.Answers(

@@ -25,7 +25,7 @@ class Kind:
 OTHER = "other"
 
 
-class Kinds(dict[str, Kind]):
+class EventTypes(dict[str, Kind]):
     """The kinds by their names in events; any other name is of one that does nothing.
 
     A name such as ``task-progress`` is an event of the application's own or of workers among

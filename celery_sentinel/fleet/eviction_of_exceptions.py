@@ -20,7 +20,7 @@ class IdleExceptions:
     """
 
     def __init__(self, table: SeriesTable, *, after: float) -> None:
-        self.turnover = label_turnover.Turnover(table.limit_of("series"))
+        self.turnover = label_turnover.LabelTurnover(table.limit_of("series"))
         self._table = table
         self._after = after
         self._known: dict[TaskSeries, Known] = {}

@@ -27,7 +27,7 @@ class IdleQueues:
     def __init__(
         self, queues: Mapping[str, Queue], *, limit: int, lately: float, after: float
     ) -> None:
-        self.turnover = label_turnover.Turnover(limit)
+        self.turnover = label_turnover.LabelTurnover(limit)
         self._queues = queues
         self._lately = lately
         self._patience = {CONSUMED: 0.0, SENT_TO: after}

@@ -54,7 +54,9 @@ class IdleSeries:
         on_gone: Callable[[TaskSeries], None],
     ) -> None:
         self.exceptions = eviction_of_exceptions.IdleExceptions(table, after=after)
-        self.turnovers = {kind: label_turnover.Turnover(table.limit_of(kind)) for kind in KINDS}
+        self.turnovers = {
+            kind: label_turnover.LabelTurnover(table.limit_of(kind)) for kind in KINDS
+        }
         self.turnovers["exception"] = self.exceptions.turnover
         self._table = table
         self._after = after

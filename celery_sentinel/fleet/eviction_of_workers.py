@@ -24,7 +24,7 @@ class IdleWorkers:
     """
 
     def __init__(self, workers: dict[str, Worker], limit: int) -> None:
-        self.turnover = label_turnover.Turnover(limit)
+        self.turnover = label_turnover.LabelTurnover(limit)
         self._workers = workers
         self._limit = limit
         self._now = 0.0

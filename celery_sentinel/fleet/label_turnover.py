@@ -6,7 +6,7 @@ HOUR = 3600.0  # seconds
 LEAST = 1000  # in an hour, however low the limit is
 
 
-class Turnover:
+class LabelTurnover:
     """How many may give up their places: in an hour as many as there are places, or LEAST.
 
     ``forgotten`` counts those that did.

@@ -23,7 +23,7 @@ MAX_NAMES = 5000  # in one answer; an application has some hundreds
 MAX_KEPT = 200_000  # eventless names in all accounts together; beyond it answers are not taken
 
 
-class Losses:
+class MissedEvents:
     """Feeds the ledger of each process and adds what it finds to ``Worker.missed``.
 
     A process is held to account while it is known to send task events. That its events were

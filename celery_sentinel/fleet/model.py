@@ -52,7 +52,7 @@ class Fleet:
         self.series = fleet_build.series_table(config)
         self.records = fleet_build.record_table(config)
         self.closer = task_closing.Closer(self.records)
-        audit = missed_events.Losses(self.series, poll_interval=config.polling.workers)
+        audit = missed_events.MissedEvents(self.series, poll_interval=config.polling.workers)
         self.workers = self._worker_table(config, audit)
         self.tracker = task_tracker.Tracker(
             series=self.series,
@@ -78,10 +78,10 @@ class Fleet:
         self.wall = 0.0  # epoch seconds, of the last events or the last look
         self._last_tick: float | None = None
         self._clock_offset: float | None = None  # epoch less monotonic
-        self._kinds = event_types.Kinds(self._handlers())
+        self._event_types = event_types.EventTypes(self._handlers())
 
     def _worker_table(
-        self, config: schema.Config, audit: missed_events.Losses
+        self, config: schema.Config, audit: missed_events.MissedEvents
     ) -> workers.WorkerTable:
         return workers.WorkerTable(
             limit=config.metrics.limits.workers,
@@ -105,20 +105,20 @@ class Fleet:
     @property
     def event_counts(self) -> dict[str, int]:
         """How many events of each type were applied."""
-        return self._kinds.counts
+        return self._event_types.counts
 
     @property
     def unknown_types(self) -> int:
         """How many events were of a type that is none of Celery's."""
-        return self._kinds.unknown.count
+        return self._event_types.unknown.count
 
     def load_event_counts(self, counts: Mapping[str, int], unknown_types: int) -> None:
         """Take over how many events there were of each type before a restart."""
-        self._kinds.load(counts, unknown_types)
+        self._event_types.load(counts, unknown_types)
 
     def apply(self, batch: Sequence[Event], now: float, wall: float) -> None:
         """Apply events received at monotonic ``now`` and epoch ``wall``. Takes the lock."""
-        known = self._kinds
+        known = self._event_types
         with self.lock:
             self.tracker.now = now
             self.wall = wall
@@ -151,7 +151,7 @@ class Fleet:
             self._note_clock(wall - now)
             self.tracker.now, self.wall = now, wall
             alive_at = now if alive_at is None else alive_at
-            self.tracker.strays.release_due(now)
+            self.tracker.unmatched.release_due(now)
             self.workers.tick(now, listening=listening, alive_at=alive_at)
             self.records.sweep(now, wall)
             self.backlog.expire(now)
@@ -280,7 +280,7 @@ class Fleet:
         self.failures, self.last_failure = self.failures + 1, error
 
     def _lost(self, worker: Worker) -> None:
-        self.tracker.strays.release_of(worker)
+        self.tracker.unmatched.release_of(worker)
         self.closer.lose(worker, self.tracker.now)
 
     def _idle(self, worker: Worker, before: float) -> None:
@@ -290,5 +290,5 @@ class Fleet:
         self.closer.give_up(worker, self.tracker.now, self.wall)
 
     def _left(self, worker: Worker) -> None:
-        self.tracker.strays.release_of(worker)
+        self.tracker.unmatched.release_of(worker)
         self.closer.close_left(worker, self.tracker.now)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from celery_sentinel.fleet.worker import Worker
 
 
-class Crew(NamedTuple):
+class QueueCapacity(NamedTuple):
     """The workers of one queue. ``busy`` slots run a task of whichever queue.
 
     ``slots`` is None while one of the workers has not told how many it has. ``progressed_at`` is
@@ -27,14 +27,14 @@ class Crew(NamedTuple):
     held: int = 0
 
 
-NOBODY = Crew(0, 0, 0)
+NOBODY = QueueCapacity(0, 0, 0)
 
 
-class Crews:
+class QueueCapacities:
     """The crews of all queues, as far as they are known."""
 
     def __init__(self, fleet: model.Fleet) -> None:
-        self._by_queue: dict[str, Crew] = {}
+        self._by_queue: dict[str, QueueCapacity] = {}
         with fleet.lock.reading():
             asked_at = fleet.answers.known_at
         self._nobody = None if asked_at is None else NOBODY
@@ -43,7 +43,7 @@ class Crews:
                 if _is_there(worker, asked_at):
                     self._add(worker)
 
-    def of(self, queue_name: str) -> Crew | None:
+    def of(self, queue_name: str) -> QueueCapacity | None:
         """Return the crew of a queue; None while it is unknown whether it has one.
 
         That is before workers have answered, and while one is up that has not told its queues.
@@ -61,7 +61,7 @@ class Crews:
             crew = self._by_queue.get(name, NOBODY)
             all_slots = None if crew.slots is None or slots is None else crew.slots + slots
             moved = [at for at in (crew.progressed_at, worker.progressed_at) if at is not None]
-            self._by_queue[name] = Crew(
+            self._by_queue[name] = QueueCapacity(
                 crew.workers + 1,
                 all_slots,
                 crew.busy + busy,

@@ -95,7 +95,7 @@ class Endings:
         worker.task_heard = self._tracker.now
         record = self._records.by_id.get(event.uuid)
         if record is None:
-            if self._tracker.strays.aside(event, worker, self._tracker.now):
+            if self._tracker.unmatched.aside(event, worker, self._tracker.now):
                 return None
             return None, self._places.orphan(event, worker)
         return record, record.series

@@ -18,7 +18,7 @@ TOLD_WITHIN = 3.0  # seconds; what a worker answers of a start is its guess from
 MOST_ANNOUNCED = 1000  # those of which nothing more is heard make room
 
 
-class Disorder:
+class TaskOrder:
     """Applies what does not come in the order sent, received, started, ended.
 
     A task-sent is overtaken by its worker's events now and then, a task-retried often by the

@@ -60,11 +60,11 @@ class Tracker:
         self._waits = task_waits.Waits()
         self.replaced = task_replacements.Replacements(record_table, self.places, self._waits)
         self._stories = self.replaced.stories
-        self._disorder = task_order.Disorder(record_table, self.places, self._waits, self.replaced)
-        self._announced = self._disorder.announced
+        self._order = task_order.TaskOrder(record_table, self.places, self._waits, self.replaced)
+        self._announced = self._order.announced
         self.copies = task_copies.Copies(record_table, series, queue_table)
         self._endings = task_endings.Endings(self, record_table)
-        self.strays = unmatched_events.Strays(
+        self.unmatched = unmatched_events.UnmatchedEvents(
             self.copies,
             self.places,
             self._worker,
@@ -72,7 +72,7 @@ class Tracker:
             names=series.names.limit,
             on_failure=on_failure,
         )
-        self._held = self.strays.held.by_id
+        self._held = self.unmatched.held.by_id
         self._shared = self.copies.shared
 
     @property
@@ -111,7 +111,7 @@ class Tracker:
         uuid, at = event.uuid, event.timestamp
         record = self._by_id.get(uuid)
         if record is None:
-            if (self._held or self._shared) and self.strays.sent(event, series):
+            if (self._held or self._shared) and self.unmatched.sent(event, series):
                 return
             eta = None if event.eta is None else task_waits.parse_eta(event.eta)
             record = TaskRecord(series, None, SENT, self.now, event.retries, 0, at, eta)
@@ -123,9 +123,9 @@ class Tracker:
                 return
         else:
             vague = record.series
-            self._disorder.sent(record, series, event, self.now)
+            self._order.sent(record, series, event, self.now)
             if vague is not record.series and vague.vague:
-                self.strays.held.worth(event.name)
+                self.unmatched.held.worth(event.name)
         series.sent += 1
         series.last_sent = at
 
@@ -135,7 +135,7 @@ class Tracker:
         worker.task_heard = now
         record = self._by_id.get(event.uuid)
         if record is None:
-            if self.strays.aside(event, worker, self.now):
+            if self.unmatched.aside(event, worker, self.now):
                 return
             series = self.places.received(event, worker)
             record = TaskRecord(series, worker, RECEIVED, now)
@@ -152,7 +152,7 @@ class Tracker:
                 if self.copies.part(record, event, worker):
                     self.received(event)
                     return
-                if self._disorder.received_late(record, event, worker, now):
+                if self._order.received_late(record, event, worker, now):
                     return
             elif event.parent_id == event.uuid and event.uuid not in self._stories:
                 self.replaced.begun(event)  # the run before is only known to be sent
@@ -181,7 +181,7 @@ class Tracker:
         uuid = event.uuid
         record = self._by_id.get(uuid)
         if record is None:
-            if self.strays.aside(event, worker, self.now):
+            if self.unmatched.aside(event, worker, self.now):
                 return
             record = TaskRecord(self.places.orphan(event, worker), worker, RECEIVED, now)
             if not self._records.insert(uuid, record):
@@ -217,7 +217,7 @@ class Tracker:
         worker.task_heard = now
         record = self._by_id.get(event.uuid)
         if record is None:
-            if self.strays.aside(event, worker, self.now):
+            if self.unmatched.aside(event, worker, self.now):
                 return
             series = self.places.orphan(event, worker)
         else:
@@ -237,7 +237,7 @@ class Tracker:
         exception, category = self.classifier.classify(event.exception, event.traceback)
         record = self._by_id.get(event.uuid)
         if record is None:
-            if self.strays.aside(event, worker, self.now):
+            if self.unmatched.aside(event, worker, self.now):
                 return
             series = self.places.orphan_failure(event, exception, worker)
         else:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NOBODY = -(2**63)
 
 
-class Strays:
+class UnmatchedEvents:
     """Decides what becomes of events without a record; ``handlers`` apply them by type.
 
     ``held`` are those that wait for what names their task. ``on_failure`` is told of one that

@@ -35,7 +35,7 @@ class Answers:
         queue_table: queues.QueueTable,
         record_table: task_records.RecordTable,
         tracker: task_tracker.Tracker,
-        audit: missed_events.Losses,
+        audit: missed_events.MissedEvents,
         interval: float,
     ) -> None:
         self.interval = interval
@@ -44,7 +44,7 @@ class Answers:
         self._queues = queue_table
         self._records = record_table
         self._tracker = tracker
-        self._losses = audit
+        self._missed_events = audit
 
     def apply(
         self,
@@ -61,7 +61,7 @@ class Answers:
         """
         by_hostname = {labels.clean(reading.hostname): reading for reading in found}
         told: dict[Worker, poll_results.WorkerReading] = {}
-        self._losses.new_round(now, self._workers)
+        self._missed_events.new_round(now, self._workers)
         for hostname, reading in by_hostname.items():
             worker = self._workers.find(hostname)
             if worker is not self._workers.overflowed and not _is_anothers(reading, worker):
@@ -105,7 +105,7 @@ class Answers:
         worker.answered_at = now
         worker.responding, worker.unanswered = True, 0
         worker.duplicate = worker.duplicate or reading.answers > 1
-        self._losses.answered(worker, reading, now)
+        self._missed_events.answered(worker, reading, now)
         worker.pool = labels.clean(reading.pool) if reading.pool else worker.pool
         _note_slots(worker, reading)
         worker.prefetch_count = _count(reading.prefetch_count, worker.prefetch_count)
@@ -151,7 +151,7 @@ class Answers:
         self, worker: Worker, task: poll_results.ActiveTask, *, asked_at: float, now: float
     ) -> None:
         """Note that a task runs, even if its events were lost or came before our time."""
-        self._tracker.strays.release(task.task_id)
+        self._tracker.unmatched.release(task.task_id)
         copy = f"{task.task_id}{task_records.SEPARATOR}{worker.hostname}"
         uuid = copy if copy in self._records.by_id else task.task_id
         record = self._records.by_id.get(uuid)

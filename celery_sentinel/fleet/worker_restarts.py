@@ -29,8 +29,10 @@ class Processes:
     ``on_end`` is told of a worker whose process has ended, before anything of the new one.
     """
 
-    def __init__(self, audit: missed_events.Losses, *, on_end: Callable[[Worker], None]) -> None:
-        self._losses = audit
+    def __init__(
+        self, audit: missed_events.MissedEvents, *, on_end: Callable[[Worker], None]
+    ) -> None:
+        self._missed_events = audit
         self._on_end = on_end
 
     def note_pid(self, worker: Worker, event: Event, *, resubscribed_at: float) -> None:
@@ -70,7 +72,7 @@ class Processes:
         """Begin the count of a new process; when it started, only its worker-online can tell."""
         worker.restarts += 1
         worker.replaced = None
-        self._losses.end(worker, worker.pid)
+        self._missed_events.end(worker, worker.pid)
         worker.duplicate = worker.fell_back = False
         worker.started_at = None
         worker.events_enabled = None
@@ -83,7 +85,7 @@ class Processes:
         if len(worker.processed_by_pid) > PIDS_REMEMBERED:
             oldest = next(iter(worker.processed_by_pid))
             del worker.processed_by_pid[oldest]
-            self._losses.end(worker, oldest)
+            self._missed_events.end(worker, oldest)
         self._on_end(worker)
 
     def _fell_back(self, worker: Worker) -> bool:

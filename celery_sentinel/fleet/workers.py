@@ -54,7 +54,7 @@ class WorkerTable:
         limit: int,
         forget_after: float,
         shutdown_timeout: float,
-        audit: missed_events.Losses,
+        audit: missed_events.MissedEvents,
         on_lost: Callable[[Worker], None],
         on_idle: Callable[[Worker, float], None],
         on_left: Callable[[Worker], None],
@@ -67,7 +67,7 @@ class WorkerTable:
         self.lost = 0
         self.by_hostname = _Workers(self._make)
         self.idle = eviction_of_workers.IdleWorkers(self.by_hostname, limit)
-        self._losses = audit
+        self._missed_events = audit
         self._processes = worker_restarts.Processes(audit, on_end=self._ended)
         self._on_lost = on_lost
         self._on_idle = on_idle
@@ -143,7 +143,7 @@ class WorkerTable:
         if stale or event.pid != (worker.pid or event.pid):
             return
         if event.processed is not None:
-            self._losses.beat(worker, event, event.processed, now)
+            self._missed_events.beat(worker, event, event.processed, now)
         worker.state = State.OFFLINE
         worker.offline_at = wall if stamp is None else stamp
         worker.left_at = worker.heard = now
@@ -169,7 +169,7 @@ class WorkerTable:
 
     def _note_vitals(self, worker: Worker, event: Event, processed: int, now: float) -> None:
         self._processes.note_progress(worker, processed, now, resubscribed_at=self.resubscribed_at)
-        self._losses.beat(worker, event, processed, now)
+        self._missed_events.beat(worker, event, processed, now)
         worker.progress_at = now
         if event.freq is not None and 0 < event.freq <= LONGEST_INTERVAL:
             worker.interval = event.freq
@@ -216,11 +216,11 @@ class WorkerTable:
         for worker in list(self.by_hostname.values()):
             quiet = now - worker.last_heard
             if quiet > missed_events.SETTLED_AFTER and worker.state is State.OFFLINE:
-                self._losses.end_all(worker)
+                self._missed_events.end_all(worker)
                 self._left_idle(worker)
                 self._give_up(worker, quiet, listening=listening)
             elif worker.state is State.LOST:
-                self._losses.settle(worker)
+                self._missed_events.settle(worker)
                 if worker.running and worker.is_gone:
                     self._on_lost(worker)
             if worker.state is State.OFFLINE and not worker.running and quiet > GOODBYE_MEMORY:
@@ -233,7 +233,7 @@ class WorkerTable:
                 theirs = listening and proven and self._had_time(worker, now)
                 self._fell_silent(worker, ours=not theirs)
         self.idle.look(now)
-        self._losses.trim(self)
+        self._missed_events.trim(self)
         while self._lags and now - self._lags[0][0] > LAG_WINDOW:
             self._lags.popleft()
 

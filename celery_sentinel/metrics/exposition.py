@@ -35,7 +35,7 @@ class Exposition:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.hold = hold
-        self.before: previous_exposition.Recollection | None = None
+        self.before: previous_exposition.PreviousExposition | None = None
         self.keep: Callable[[bytes], None] | None = None
         self.series = 0
         self.duration = 0.0

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 _COUNTED = ("counter", "histogram")
 
 
-class Recollection:
+class PreviousExposition:
     """The samples of counters and histograms in an exposition of an earlier process.
 
     ``body`` is in either text format, as exposition.py writes it; ``since`` (epoch seconds) is

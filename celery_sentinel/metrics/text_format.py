@@ -172,7 +172,10 @@ class FamilyText:
         return child
 
     def _recall(
-        self, child: _Child, bounds: tuple[float, ...], before: previous_exposition.Recollection
+        self,
+        child: _Child,
+        bounds: tuple[float, ...],
+        before: previous_exposition.PreviousExposition,
     ) -> None:
         """Give a child that was shown before a restart what it had: it is not born again."""
         metric = self.metric
@@ -229,7 +232,7 @@ class Moment:
         wall: float,
         now: float,
         hold: float,
-        before: previous_exposition.Recollection | None,
+        before: previous_exposition.PreviousExposition | None,
         *,
         unheld: bool = False,
     ) -> None:

@@ -19,7 +19,7 @@ FIRST = (0.0, 8.0, 16.0)  # seconds after a worker became suspect, in rounds out
 AGAIN = 7.0  # seconds between two of those, whoever they are for
 
 
-class Inquest:
+class GoneWorkers:
     """Looks for the mailboxes of those that are silent.
 
     Out of turn a few times, when one has just become suspect; later with each regular round.

@@ -44,7 +44,7 @@ class Loop:
         question: Question,
         *,
         fleet: model.Fleet,
-        connection: subscription.Stream,
+        connection: subscription.Subscription,
         scrub: Callable[[str], str],
     ) -> None:
         self.name = question.name

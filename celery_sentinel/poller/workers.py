@@ -60,7 +60,7 @@ class WorkerPoll:
         self,
         asking: remote_control.Control,
         fleet: model.Fleet,
-        connection: subscription.Stream,
+        connection: subscription.Subscription,
         *,
         interval: float,
         timeout: float,
@@ -69,7 +69,7 @@ class WorkerPoll:
     ) -> None:
         self.enable = enable
         self._control = asking
-        self._inquest = gone_workers.Inquest(looking, fleet) if looking else None
+        self._gone_workers = gone_workers.GoneWorkers(looking, fleet) if looking else None
         self._fleet = fleet
         self._connection = connection
         self._interval = interval
@@ -86,7 +86,7 @@ class WorkerPoll:
         self._note_newcomers(known, now)
         if self.enable and self._connection.up:
             self._request_events(known, now)
-        if self._inquest is not None and self._inquest.due(now):
+        if self._gone_workers is not None and self._gone_workers.due(now):
             self._next = min(self._next, now)
         return now >= self._next or bool(self._newcomers(now))
 
@@ -102,8 +102,8 @@ class WorkerPoll:
         else:
             among = expected = self._newcomers(asked_at)
         turns = {key: turn for key, turn in self._turns.items() if _has_come(turn, asked_at)}
-        if among is None and self._inquest is not None:
-            self._inquest.begin(asked_at)
+        if among is None and self._gone_workers is not None:
+            self._gone_workers.begin(asked_at)
         again = asked_at + ASKED_TWICE_AFTER
         self._turns |= {key: _Turn(again, turn.left - 1) for key, turn in turns.items()}
         try:
@@ -120,9 +120,9 @@ class WorkerPoll:
         self._fleet.apply_answers(
             found, asked_at=asked_at, now=time.monotonic(), wall=time.time(), among=among
         )
-        if among is None and self._inquest is not None:
-            self._inquest.end({one.hostname for one in found})
-            self._inquest.raise_trouble()
+        if among is None and self._gone_workers is not None:
+            self._gone_workers.end({one.hostname for one in found})
+            self._gone_workers.raise_trouble()
 
     def _note_newcomers(self, known: list[_Known], now: float) -> None:
         """Give each process its turns; one that has had them is known to have."""

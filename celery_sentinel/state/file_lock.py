@@ -23,7 +23,7 @@ class TakenError(state_file.StateError):
     """Another process has the state file."""
 
 
-class Claim:
+class FileLock:
     """The claim to the state file at ``path``, which is no link."""
 
     def __init__(self, path: pathlib.Path) -> None:

@@ -16,7 +16,7 @@ _LEAST_REST = 10
 _FREE = 0.1
 
 
-class Shown:
+class LastExposition:
     """The last exposition, beside the state file.
 
     It is not synced to the disk: against a kill of the process the system's memory is enough,
@@ -45,7 +45,7 @@ class Shown:
             ended = time.monotonic()
             self._rest_until = ended + _LEAST_REST * (ended - begun) - _FREE
 
-    def read(self, lineage: str, since: float) -> previous_exposition.Recollection | None:
+    def read(self, lineage: str, since: float) -> previous_exposition.PreviousExposition | None:
         """Return what was shown by the daemon that left this state; None if that is not known.
 
         Raise StateError for a file that is there and cannot be used.
@@ -53,7 +53,7 @@ class Shown:
         frames = self._store.read()
         if frames is None or next(frames, b"") != lineage.encode():
             return None
-        return previous_exposition.Recollection(b"".join(frames), since)
+        return previous_exposition.PreviousExposition(b"".join(frames), since)
 
     def remove(self) -> None:
         """Remove the file: it belongs to counters that are no more."""

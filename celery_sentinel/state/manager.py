@@ -39,19 +39,19 @@ class _AbandonedError(Exception):
 
 
 def opened(
-    config: schema.Config, connection: subscription.Stream
-) -> tuple[Keeper | None, model.Fleet]:
+    config: schema.Config, connection: subscription.Subscription
+) -> tuple[StateManager | None, model.Fleet]:
     """Return the fleet, where the state file left it if there is one, and who keeps that file."""
     fleet = model.Fleet(config)
     if config.state.file is None:
         return None, fleet
-    keeper = Keeper(config, file=config.state.file, fleet=fleet, connection=connection)
+    keeper = StateManager(config, file=config.state.file, fleet=fleet, connection=connection)
     if not keeper.restore():
         keeper.fleet = model.Fleet(config)
     return keeper, keeper.fleet
 
 
-class Keeper:
+class StateManager:
     """The state file of one daemon. ``thread`` takes the snapshots; nothing here raises.
 
     Failures are counted as those of the part ``state``, and logged where they begin and end.
@@ -63,13 +63,13 @@ class Keeper:
         *,
         file: str,
         fleet: model.Fleet,
-        connection: subscription.Stream,
+        connection: subscription.Subscription,
     ) -> None:
         self.fleet = fleet
         self.thread = threading.Thread(target=self.run, name="state", daemon=True)
         self.restored = False
         self.why_not: str | None = None
-        self.before: previous_exposition.Recollection | None = None
+        self.before: previous_exposition.PreviousExposition | None = None
         self._connection = connection
         self._settings = config.state
         self._durable = config.broker.durable_events
@@ -77,8 +77,8 @@ class Keeper:
         self._store = state_file.Store(
             file, magic=MAGIC, version=state_schema.VERSION, largest=largest
         )
-        self._shown = last_exposition.Shown(file, largest)
-        self._claim = file_lock.Claim(self._store.path)
+        self._shown = last_exposition.LastExposition(file, largest)
+        self._claim = file_lock.FileLock(self._store.path)
         self._barred: str | None = None  # why the file is not ours, and never will be
         self._origin = snapshot.Origin(broker_id.of(config), uuid.uuid4().hex, time.time())
         self._stopping = threading.Event()

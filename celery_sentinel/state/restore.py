@@ -255,11 +255,11 @@ class Restoration:
         for one in fleet.series:
             one.vague = one.vague or one.queue_name in fleet.queues.fanout
         fleet.tracker.now = self._now
-        fleet.tracker.strays.resume(head.held)
+        fleet.tracker.unmatched.resume(head.held)
 
 
 def stream_counts(
-    connection: subscription.Stream,
+    connection: subscription.Subscription,
     told: state_schema.Stream,
     *,
     away: float,

@@ -33,7 +33,7 @@ def worker(told: Worker) -> state_schema.Worker:
     )
 
 
-def stream(connection: streams.Stream, now: float) -> state_schema.Stream:
+def stream(connection: streams.Subscription, now: float) -> state_schema.Stream:
     """Return what is told of our connection at monotonic ``now``."""
     gap_seconds, under_way, unjudged = connection.breaks(now)
     return state_schema.Stream(

@@ -42,7 +42,7 @@ class Snapshot:
     def __init__(
         self,
         fleet: model.Fleet,
-        connection: subscription.Stream,
+        connection: subscription.Subscription,
         *,
         rest: Callable[[], None],
         records: int = RECORDS,
@@ -256,7 +256,7 @@ class Snapshot:
             sent_to=sent_to,
             folded=sorted(fleet.queues.folded),
             fanout=sorted(fleet.queues.fanout),
-            held=fleet.tracker.strays.held.everything() if final else [],
+            held=fleet.tracker.unmatched.held.everything() if final else [],
         )
 
     def _labels(self) -> state_schema.Labels:

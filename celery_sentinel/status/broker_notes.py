@@ -18,7 +18,9 @@ _SAYS_NO_MORE = ("unreachable", "timeout", "other")  # than that it cannot be re
 
 
 def build(
-    fleet: model.Fleet, connection: subscription.Stream, troubles: Sequence[poll_results.Trouble]
+    fleet: model.Fleet,
+    connection: subscription.Subscription,
+    troubles: Sequence[poll_results.Trouble],
 ) -> Iterator[str]:
     """Yield the notes about the broker, the worst first."""
     if not connection.up:

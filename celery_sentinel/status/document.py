@@ -32,7 +32,7 @@ MOST_WORKERS = 200
 
 def build(
     fleet: model.Fleet,
-    connection: subscription.Stream,
+    connection: subscription.Subscription,
     results: result_backend_health.Backend | None = None,
     *,
     state: status_schema.StateStatus | None = None,
@@ -91,7 +91,7 @@ def _urgency(worker: Worker) -> tuple[bool, bool, str]:
 
 
 def _broker(
-    connection: subscription.Stream,
+    connection: subscription.Subscription,
     backlog: Backlog,
     troubles: Sequence[poll_results.Trouble],
     now: float,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def build(
     fleet: model.Fleet,
-    connection: subscription.Stream,
+    connection: subscription.Subscription,
     known: list[Worker],
     all_series: list[task_series.TaskSeries],
     now: float,

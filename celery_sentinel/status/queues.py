@@ -35,7 +35,7 @@ def build(
     """Return the queues that are known or that tasks name, the fullest first; at most 200."""
     facts = {queue.name: _facts(queue) for queue in batches.of(fleet, fleet.queues)}
     in_flight = _in_flight(all_series)
-    known_crews = queue_capacity.Crews(fleet)
+    known_crews = queue_capacity.QueueCapacities(fleet)
     found = [
         _queue(
             name,
@@ -84,7 +84,7 @@ def _queue(
     name: str,
     facts: _Facts,
     in_flight: list[int] | None,
-    crew: queue_capacity.Crew | None,
+    crew: queue_capacity.QueueCapacity | None,
     *,
     wall: float,
     now: float,
@@ -119,7 +119,7 @@ def _queue(
     )
 
 
-def _ago(crew: queue_capacity.Crew | None, now: float) -> float | None:
+def _ago(crew: queue_capacity.QueueCapacity | None, now: float) -> float | None:
     """Return how long ago a worker of the queue started a task, None if that was not heard."""
     if crew is None or crew.progressed_at is None:
         return None

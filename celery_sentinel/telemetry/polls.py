@@ -44,7 +44,7 @@ class Poll:
 
 
 def troubles(
-    connection: subscription.Stream,
+    connection: subscription.Subscription,
     polls: Mapping[str, Poll],
     condition: poll_results.BrokerCondition | None,
 ) -> tuple[poll_results.Trouble, ...]:
@@ -60,7 +60,7 @@ def troubles(
 
 
 def _all(
-    connection: subscription.Stream,
+    connection: subscription.Subscription,
     polls: Mapping[str, Poll],
     condition: poll_results.BrokerCondition | None,
 ) -> Iterator[poll_results.Trouble]:

@@ -12,7 +12,7 @@ Reason = Literal["error", "watchdog", "slow_consumer", "overflow", "restart"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
-class Stream:
+class Subscription:
     """State of the event stream; written by the receiver and the poller, read by all.
 
     ``since`` is epoch seconds of the last change of ``up``; a gap runs from the loss of a

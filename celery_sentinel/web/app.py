@@ -59,7 +59,7 @@ class App:
         check_telemetry_path(telemetry_path)
         self._asked = asked
         self._telemetry_path = telemetry_path
-        self._kitchen = render_queue.Kitchen(asked.metrics)
+        self._kitchen = render_queue.SharedRenderer(asked.metrics)
         self._readers = render_queue.Readers(bounds.readers, bounds.body_room)
         # Apart from the rendering, so that a long scrape does not fail a probe.
         self._threads = futures.ThreadPoolExecutor(2, thread_name_prefix="web-ask")
@@ -184,7 +184,7 @@ def _verdict(
 ) -> responses.Response:
     if health.ok:
         return _plain(f"{adjective}\n")
-    reasons = () if auth.STRANGER in request.scope else health.reasons
+    reasons = () if auth.ANONYMOUS in request.scope else health.reasons
     return _plain("".join(f"{line}\n" for line in (f"not {adjective}", *reasons)), 503)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from celery_sentinel.web import limits
 
 # Set in the scope of a probe without credentials, which gets a verdict and no reasons.
-STRANGER = "celery_sentinel.stranger"
+ANONYMOUS = "celery_sentinel.stranger"
 
 _CHALLENGE = 'Basic realm="celery-sentinel", charset="UTF-8"'
 
@@ -39,7 +39,7 @@ class Guard:
         self._current = current
         self._patience = bounds.answer_seconds
         self._probes = frozenset(probes)
-        self._doorkeeper = passwords.Doorkeeper(bounds)
+        self._doorkeeper = passwords.PasswordCheck(bounds)
         self._bucket = _Bucket()
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class Guard:
                 text = "Too many passwords wait to be compared.\n"
                 return _plain(503, text, {"Retry-After": "1"})
             case passwords.Verdict.ABSENT if probe:
-                scope[STRANGER] = True
+                scope[ANONYMOUS] = True
                 return None
         self.refused["unauthorized"] += 1
         return _plain(401, "Unauthorized\n", {"WWW-Authenticate": _CHALLENGE})

@@ -44,7 +44,7 @@ class Verdict(enum.Enum):
     BUSY = enum.auto()
 
 
-class Doorkeeper:
+class PasswordCheck:
     """Knows who may come in; used from one event loop only."""
 
     def __init__(self, bounds: limits.Limits) -> None:

@@ -27,7 +27,7 @@ _CHUNK_BYTES = 256 * 1024
 _BODIES_AT_LEAST = 2  # however long they are: two scrapers are usual
 
 
-class Kitchen:
+class SharedRenderer:
     """Renders one exposition at a time; scrapes that ask for the same meanwhile share it."""
 
     def __init__(self, source: sources.MetricsSource) -> None:
@@ -40,7 +40,7 @@ class Kitchen:
         key = (chosen.openmetrics, compressed, unheld)
         if key not in self._flights:
             loop = asyncio.get_running_loop()
-            flight = loop.run_in_executor(self._thread, self._bake, *key)
+            flight = loop.run_in_executor(self._thread, self._render_anew, *key)
             self._flights[key] = flight
             flight.add_done_callback(lambda _: self._flights.pop(key))
         # A scraper that goes away must not take the others' response with it.
@@ -50,7 +50,7 @@ class Kitchen:
         """Take no more orders; a rendering under way ends by itself."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _bake(self, openmetrics: bool, compressed: bool, unheld: bool) -> bytes:
+    def _render_anew(self, openmetrics: bool, compressed: bool, unheld: bool) -> bytes:
         body = self._source.render(openmetrics=openmetrics, unheld=unheld)
         return gzip.compress(body, _GZIP_LEVEL, mtime=0) if compressed else body
 

@@ -63,7 +63,7 @@ def run(*, anywhere: bool) -> int:
         stop_signals.Asked() as asked_to_stop,
         tempfile.TemporaryDirectory(prefix="celery-sentinel-stack-") as directory,
     ):
-        parts = processes.Ensemble(
+        parts = processes.DemoProcesses(
             asked_to_stop,
             directory=Path(directory),
             environment=runner.environment(server.url, directory),
@@ -76,7 +76,7 @@ def run(*, anywhere: bool) -> int:
             parts.hold(None, lambda: None)
         except processes.Stopped:
             pass
-        except processes.PartFailedError as failure:
+        except processes.ProcessFailedError as failure:
             click.echo(failure.last_words, err=True)
             raise
         finally:
@@ -87,7 +87,7 @@ def run(*, anywhere: bool) -> int:
 
 
 def _start(
-    parts: processes.Ensemble, server: broker.Broker, places: Places, directory: Path
+    parts: processes.DemoProcesses, server: broker.Broker, places: Places, directory: Path
 ) -> None:
     """Start all parts, each when those it needs are ready."""
     monitors = _monitors(places, directory)
@@ -113,7 +113,7 @@ def _start(
 
 
 def _start_sentinel(
-    parts: processes.Ensemble, broker_url: str, address: str, state: Path
+    parts: processes.DemoProcesses, broker_url: str, address: str, state: Path
 ) -> demo_process.Part:
     config = ["--config.file", str(servers.COMPOSE / "celery-sentinel.yml")]
     command = [

@@ -26,7 +26,7 @@ class Recording:
 
     def __init__(self, listed: allowed.AllowList) -> None:
         self.counts = collections.Counter(dict.fromkeys(listed.lines, 0))
-        self.strays: collections.Counter[str] = collections.Counter()
+        self.unmatched: collections.Counter[str] = collections.Counter()
         self.refused: collections.Counter[str] = collections.Counter()
         self._listed = listed
         self._lock = threading.Lock()
@@ -34,7 +34,7 @@ class Recording:
     @property
     def total(self) -> int:
         """How much was said."""
-        return self.counts.total() + self.strays.total()
+        return self.counts.total() + self.unmatched.total()
 
     def redis(self) -> relay.Ears:
         """Hear one more connection to Redis."""
@@ -53,7 +53,7 @@ class Recording:
         line = self._listed.line_of(words)
         with self._lock:
             if line is None:
-                self.strays[_alike(words)] += 1
+                self.unmatched[_alike(words)] += 1
             else:
                 self.counts[line] += 1
 

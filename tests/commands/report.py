@@ -26,7 +26,7 @@ def show(seconds: float, scene: Scene) -> None:
         for heard in watcher.recordings:
             for line, count in heard.counts.items():
                 print(f"{count:9}  {line}")  # noqa: T201
-            for title, found in (("NOT LISTED", heard.strays), ("REFUSED", heard.refused)):
+            for title, found in (("NOT LISTED", heard.unmatched), ("REFUSED", heard.refused)):
                 for text, count in found.items():
                     print(f"{count:9}  {title}: {text}")  # noqa: T201
         for line in watcher.repeats:

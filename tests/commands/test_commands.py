@@ -35,7 +35,7 @@ def test_nothing_is_sent_that_is_not_listed(own_broker: Callable[[], Scene]) -> 
     report.show(time.monotonic() - begun, scene)
 
     recordings = [heard for watcher in scene.watchers for heard in watcher.recordings]
-    assert {text: count for heard in recordings for text, count in heard.strays.items()} == {}
+    assert {text: count for heard in recordings for text, count in heard.unmatched.items()} == {}
     assert {text: count for heard in recordings for text, count in heard.refused.items()} == {}
     assert damage == []
     assert [line for watcher in scene.watchers for line in watcher.repeats] == []

@@ -96,7 +96,7 @@ def test_what_passes_to_redis(
 
     assert heard.counts["LLEN <queue>"] == 2
     assert heard.counts["PING"] == heard.counts["ZCARD unacked_index"] == 1
-    assert {stray.partition(" ")[0] for stray in heard.strays} == {"ACL", "RPUSH", "PUBLISH"}
+    assert {stray.partition(" ")[0] for stray in heard.unmatched} == {"ACL", "RPUSH", "PUBLISH"}
     (refusal,) = heard.refused
     assert refusal.startswith("NOPERM")
     assert heard.total == 7
@@ -124,7 +124,7 @@ def test_what_passes_to_rabbitmq(rabbitmq_server: rabbitmq.RabbitServer) -> None
         deadline.wait_until(lambda: heard.counts["connection.close"], 60, "it is said")
 
     assert heard.counts["queue.declare passive <queue>"] == 1
-    assert set(heard.strays) == {
+    assert set(heard.unmatched) == {
         "queue.declare durable shop",
         "basic.publish (empty) shop shutdown",
         "basic.publish amq.topic x (no question)",

@@ -201,7 +201,7 @@ class Scene:
         made.mkdir()
         return made
 
-    def strays(self) -> list[str]:
+    def unmatched(self) -> list[str]:
         """Return the alerts about this job that no fault explains."""
         return [
             _describe(one)

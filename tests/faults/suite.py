@@ -85,9 +85,9 @@ def _play(name: str, watch: tower.Tower, directory: pathlib.Path, broker_url: st
         except Exception as error:  # noqa: BLE001 - the table shall say so, and the others go on
             message = f"{type(error).__name__}: {error}"
             stage.results.append(Result(f"{name}: not played", (), error=message))
-        strays = stage.strays()
-    if strays:
-        stage.results.append(Result(f"{name}: before and after", (), false_alarms=strays))
+        unmatched = stage.unmatched()
+    if unmatched:
+        stage.results.append(Result(f"{name}: before and after", (), false_alarms=unmatched))
     return stage.results
 
 

@@ -122,7 +122,7 @@ def pipeline(data: bytes) -> None:
 
 def _show(fleet: model.Fleet) -> None:
     """Render both formats and read them back."""
-    connection = subscription.Stream(transport="redis", url="redis://localhost")
+    connection = subscription.Subscription(transport="redis", url="redis://localhost")
 
     def families() -> Iterator[samples.Family]:
         yield from tasks.collect(fleet, compat=True)

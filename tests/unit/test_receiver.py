@@ -50,7 +50,7 @@ class HangsUp:
 def test_a_broker_that_hangs_up_at_once_is_given_time() -> None:
     """Each attempt after a short-lived stream waits longer; each break is a gap."""
     source = HangsUp()
-    connection = subscription.Stream(transport="redis", url="redis://here/0")
+    connection = subscription.Subscription(transport="redis", url="redis://here/0")
     receiving = receiver.Receiver(
         source=source,
         fleet=model.Fleet(schema.Config()),
@@ -89,7 +89,7 @@ def test_a_broker_that_a_poll_finds_is_tried_at_once(monkeypatch: pytest.MonkeyP
     receiving = receiver.Receiver(
         source=source,
         fleet=fleet,
-        connection=subscription.Stream(transport="redis", url="redis://here/0"),
+        connection=subscription.Subscription(transport="redis", url="redis://here/0"),
         scrub=str,
     )
     thread = threading.Thread(target=receiving.run)

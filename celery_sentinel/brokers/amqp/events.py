@@ -44,7 +44,7 @@ class AmqpStream:
         self._receipts = acknowledgements.Receipts()
         self._decoder = decoder
         self._connection: Any = None
-        self._inlet: socket_reader.Inlet | None = None
+        self._socket_reader: socket_reader.SocketReader | None = None
         self._frames = amqp_frames.FrameReader(decoder)
         self._acknowledged: acknowledgements.AcknowledgedFrames | None = None
         self._heartbeat = float(HEARTBEAT)
@@ -76,7 +76,7 @@ class AmqpStream:
         )
         consumed = self._queue.consume(connection)
         self._heartbeat = float(connection.heartbeat or 0)
-        self._inlet = socket_reader.Inlet(connection.transport.sock)
+        self._socket_reader = socket_reader.SocketReader(connection.transport.sock)
         self._beat_at = time.monotonic()
         leftover = bytes(connection.transport._read_buffer)  # noqa: SLF001 -- read ahead of us
         if self.durable:
@@ -96,7 +96,7 @@ class AmqpStream:
     @property
     def heard_at(self) -> float:
         """When bytes last came (monotonic), heartbeats of the server among them."""
-        return self._inlet.heard_at if self._inlet else 0.0
+        return self._socket_reader.heard_at if self._socket_reader else 0.0
 
     def overflowed(self) -> bool:
         """Tell, once, that what waited in the durable queue had filled it."""
@@ -110,30 +110,30 @@ class AmqpStream:
         """Return the events of at most 256 KiB."""
         if self._failure is not None:
             raise self._failure  # what came before it has been returned
-        if self._inlet is None:
+        if self._socket_reader is None:
             raise errors.BrokerError("not connected")
         found: list[Event] = []
         try:
             # What was returned before has been applied by now.
-            self._acknowledge(self._inlet, at_least=acknowledgements.ACK_EACH)
-            data = b"" if self._more else self._inlet.read()
+            self._acknowledge(self._socket_reader, at_least=acknowledgements.ACK_EACH)
+            data = b"" if self._more else self._socket_reader.read()
         except errors.BrokerError as error:
             self._failure = error
             raise
         try:
             self._more = self._frames.feed(data or b"", found)
-            self._keep_alive(self._inlet, quiet=data is None)
+            self._keep_alive(self._socket_reader, quiet=data is None)
         except errors.BrokerError as error:
             self._failure = error
         return found
 
-    def _acknowledge(self, line: socket_reader.Inlet, *, at_least: int = 1) -> None:
+    def _acknowledge(self, line: socket_reader.SocketReader, *, at_least: int = 1) -> None:
         if self._acknowledged is not None:
             frame = self._acknowledged.acknowledgement(at_least=at_least)
             if frame:
                 line.send(frame)
 
-    def _keep_alive(self, line: socket_reader.Inlet, *, quiet: bool) -> None:
+    def _keep_alive(self, line: socket_reader.SocketReader, *, quiet: bool) -> None:
         """Send what is due in a quiet moment, our heartbeat too, and miss the server's."""
         now = time.monotonic()
         if quiet:
@@ -150,8 +150,8 @@ class AmqpStream:
 
     def close(self) -> None:
         """Drop the connection, with a word of goodbye to the server where it still listens."""
-        connection, line, failure = self._connection, self._inlet, self._failure
-        self._connection = self._inlet = self._failure = None
+        connection, line, failure = self._connection, self._socket_reader, self._failure
+        self._connection = self._socket_reader = self._failure = None
         if line is not None and failure is None:
             with contextlib.suppress(errors.BrokerError):  # it may be gone already
                 self._acknowledge(line)

@@ -51,7 +51,7 @@ class RedisStream:
         self._decode_any = decoder.envelope
         self._rejected = decoder.rejected
         self._connection: redis.connection.AbstractConnection | None = None
-        self._inlet: socket_reader.Inlet | None = None
+        self._socket_reader: socket_reader.SocketReader | None = None
         self._reader = hiredis.Reader()
         self._failure: errors.BrokerError | None = None
         self._early: list[Event] = []  # came while we were subscribing
@@ -84,17 +84,17 @@ class RedisStream:
         patterns, channels = redis_url.event_channels(self._config, address)
         connection.send_command("PSUBSCRIBE", *patterns)
         connection.send_command("SUBSCRIBE", *channels)
-        plug = connection._sock  # noqa: SLF001 -- there is no public way to it
+        sock = connection._sock  # noqa: SLF001 -- there is no public way to it
         self._reader, self._pending = hiredis.Reader(), 0
-        self._confirm(plug, len(patterns) + len(channels))
-        self._inlet, self._pinged_at = socket_reader.Inlet(plug), None
+        self._confirm(sock, len(patterns) + len(channels))
+        self._socket_reader, self._pinged_at = socket_reader.SocketReader(sock), None
 
     @property
     def heard_at(self) -> float:
         """When bytes last came (monotonic), answers to our PING among them."""
-        return self._inlet.heard_at if self._inlet else 0.0
+        return self._socket_reader.heard_at if self._socket_reader else 0.0
 
-    def _confirm(self, plug: Any, awaited: int) -> None:
+    def _confirm(self, sock: Any, awaited: int) -> None:
         """Read the answers to our subscriptions; a refusal (an ACL, say) is an error.
 
         The first subscription may bring events before the last is confirmed: they are kept.
@@ -102,7 +102,7 @@ class RedisStream:
         while awaited:
             reply = self._reader.gets()
             if reply is False:
-                data = plug.recv(protocols.RECEIVE_BYTES)
+                data = sock.recv(protocols.RECEIVE_BYTES)
                 if not data:
                     raise redis.ConnectionError("closed while subscribing")
                 self._reader.feed(data)
@@ -119,14 +119,14 @@ class RedisStream:
             return found
         if self._failure is not None:
             raise self._failure  # what came before it has been returned
-        if self._inlet is None:
+        if self._socket_reader is None:
             raise errors.BrokerError("not connected")
         if self._more:
             self._parse(b"", found)
             return found
-        data = self._inlet.read()
+        data = self._socket_reader.read()
         if data is None:
-            self._check_alive(self._inlet)
+            self._check_alive(self._socket_reader)
             return found
         self._pinged_at = None
         self._parse(data, found)
@@ -186,7 +186,7 @@ class RedisStream:
             repeats.popitem(last=False)
         return self._decode_any(payload, found)
 
-    def _check_alive(self, line: socket_reader.Inlet) -> None:
+    def _check_alive(self, line: socket_reader.SocketReader) -> None:
         """Ask a quiet server whether it is there; a half-open connection never answers."""
         now = time.monotonic()
         if self._pinged_at is not None:
@@ -205,7 +205,7 @@ class RedisStream:
     def close(self) -> None:
         """Drop the connection."""
         connection: Any = self._connection
-        self._connection = self._inlet = self._failure = None
+        self._connection = self._socket_reader = self._failure = None
         self._early, self._more, self._pending = [], False, 0
         if connection is not None:
             connection.disconnect()

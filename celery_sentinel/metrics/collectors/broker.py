@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from celery_sentinel.telemetry import subscription
 
 
-def collect(fleet: model.Fleet, connection: subscription.Stream) -> Iterator[samples.Family]:
+def collect(fleet: model.Fleet, connection: subscription.Subscription) -> Iterator[samples.Family]:
     """Yield the families about the broker itself."""
     with fleet.lock.reading():
         condition = fleet.backlog.condition or poll_results.BrokerCondition()

@@ -27,14 +27,14 @@ _OF_A_QUEUE = tuple(
 
 def collect(
     fleet: model.Fleet,
-    connection: subscription.Stream,
+    connection: subscription.Subscription,
     results: result_backend_health.Backend | None = None,
     *,
     compat: bool = False,
 ) -> Iterator[samples.Family]:
     """Yield the queue and broker families; the de-facto names only with ``compat``."""
     gathered: Gathered = {metric: [] for metric in _OF_A_QUEUE if compat or not metric.compat}
-    known_crews = queue_capacity.Crews(fleet)
+    known_crews = queue_capacity.QueueCapacities(fleet)
     for queue in batches.of(fleet, fleet.queues):
         _info(queue, gathered)
         _depth(queue, gathered)
@@ -74,7 +74,9 @@ def _depth(queue: queues.Queue, gathered: Gathered) -> None:
         gathered[catalogue.QUEUE_OLDEST_MESSAGE].append((labels, queue.oldest_at))
 
 
-def _crew(queue: queues.Queue, crew: queue_capacity.Crew | None, gathered: Gathered) -> None:
+def _crew(
+    queue: queues.Queue, crew: queue_capacity.QueueCapacity | None, gathered: Gathered
+) -> None:
     name = (queue.name,)
     consumers = queue.consumers
     if consumers is None and crew is not None:
@@ -88,7 +90,7 @@ def _crew(queue: queues.Queue, crew: queue_capacity.Crew | None, gathered: Gathe
         gathered[catalogue.QUEUE_SLOTS_BUSY].append((name, crew.busy))
 
 
-def _broker(fleet: model.Fleet, connection: subscription.Stream) -> Iterator[samples.Family]:
+def _broker(fleet: model.Fleet, connection: subscription.Subscription) -> Iterator[samples.Family]:
     yield samples.family(catalogue.BROKER_UP, [((connection.transport,), int(connection.up))])
     yield samples.single(catalogue.BROKER_VISIBILITY_TIMEOUT, connection.visibility_timeout)
     with fleet.lock.reading():

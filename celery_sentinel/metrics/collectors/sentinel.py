@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from celery_sentinel.telemetry import subscription
 
 
-def collect(fleet: model.Fleet, connection: subscription.Stream) -> Iterator[samples.Family]:
+def collect(fleet: model.Fleet, connection: subscription.Subscription) -> Iterator[samples.Family]:
     """Yield the families about stream, tracker and limits."""
     with fleet.lock.reading():
         tracker = fleet.tracker

@@ -154,7 +154,7 @@ def test_users_of_cheap_and_dear_hashes_cost_the_same() -> None:
 
     def spent(name: bytes) -> float:
         """Return the processor time of a wrong password."""
-        doorkeeper = passwords.Doorkeeper(web.Limits())
+        doorkeeper = passwords.PasswordCheck(web.Limits())
         header = b"Basic " + base64.b64encode(name + b":wrong")
         begun = time.process_time()
         verdict = asyncio.run(doorkeeper.judge(users, [header], "127.0.0.1"))

@@ -77,7 +77,7 @@ def test_held_tasks_run_once(
 
     done = slow.truth.outcomes() + silent.truth.outcomes()
     assert (done["received"], done["succeeded"]) == (HELD, HELD)
-    assert heard.strays == {}
+    assert heard.unmatched == {}
     assert heard.refused == {}
 
 

@@ -37,7 +37,7 @@ class Link:
         self.stream = redis_events.RedisStream(schema.Config(), self.decoder)
         ours, self.server = socket.socketpair()
         self.ours = ours
-        self.stream._inlet = socket_reader.Inlet(ours)  # noqa: SLF001 -- to connect takes a server
+        self.stream._socket_reader = socket_reader.SocketReader(ours)  # noqa: SLF001 -- to connect takes a server
 
     def types(self) -> list[str]:
         """Return the types of the events of one read."""

@@ -20,7 +20,7 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[socket_reader.Inlet, socket.socket]]:
+def ends() -> Iterator[tuple[socket_reader.SocketReader, socket.socket]]:
     """Return an inlet and the other end of its TCP connection."""
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
@@ -28,11 +28,11 @@ def ends() -> Iterator[tuple[socket_reader.Inlet, socket.socket]]:
     ):
         theirs, _ = listener.accept()
         with theirs:
-            yield socket_reader.Inlet(ours), theirs
+            yield socket_reader.SocketReader(ours), theirs
 
 
 def test_what_came_before_the_end_is_read_first(
-    ends: tuple[socket_reader.Inlet, socket.socket],
+    ends: tuple[socket_reader.SocketReader, socket.socket],
 ) -> None:
     """The bytes come in order, then a quiet moment is None, and the end is an error of its own."""
     line, other = ends
@@ -49,7 +49,9 @@ def test_what_came_before_the_end_is_read_first(
     assert begun <= ended.value.since <= time.monotonic()
 
 
-def test_a_full_read_empties_the_socket(ends: tuple[socket_reader.Inlet, socket.socket]) -> None:
+def test_a_full_read_empties_the_socket(
+    ends: tuple[socket_reader.SocketReader, socket.socket],
+) -> None:
     """Reading one portion lets the sender get rid of all it has, though nobody decodes it yet."""
     line, other = ends
     other.setblocking(False)
@@ -69,7 +71,7 @@ def test_a_full_read_empties_the_socket(ends: tuple[socket_reader.Inlet, socket.
 
 
 def test_no_more_is_held_than_allowed(
-    ends: tuple[socket_reader.Inlet, socket.socket], monkeypatch: pytest.MonkeyPatch
+    ends: tuple[socket_reader.SocketReader, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over the limit the rest stays with the sender."""
     monkeypatch.setattr(socket_reader, "MOST_HELD", 4 * MIB)
@@ -94,7 +96,7 @@ def test_no_more_is_held_than_allowed(
 
 
 def test_the_break_of_one_who_slept_is_as_long_as_the_sleep(
-    ends: tuple[socket_reader.Inlet, socket.socket],
+    ends: tuple[socket_reader.SocketReader, socket.socket],
 ) -> None:
     """Bytes that lay there say nothing about the time since the socket was last found empty."""
     line, other = ends
@@ -110,7 +112,9 @@ def test_the_break_of_one_who_slept_is_as_long_as_the_sleep(
     assert begun <= ended.value.since <= awake
 
 
-def test_the_kernel_watches_the_peer(ends: tuple[socket_reader.Inlet, socket.socket]) -> None:
+def test_the_kernel_watches_the_peer(
+    ends: tuple[socket_reader.SocketReader, socket.socket],
+) -> None:
     """Keepalive and user time-out are set on what connects us."""
     line, _ = ends
     plug = line._plug  # noqa: SLF001 - its options are the subject
@@ -119,7 +123,9 @@ def test_the_kernel_watches_the_peer(ends: tuple[socket_reader.Inlet, socket.soc
     assert plug.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
 
 
-def test_a_peer_that_takes_nothing_is_gone(ends: tuple[socket_reader.Inlet, socket.socket]) -> None:
+def test_a_peer_that_takes_nothing_is_gone(
+    ends: tuple[socket_reader.SocketReader, socket.socket],
+) -> None:
     """A PING that does not even fit into the buffers is no reason to wait."""
     line, _ = ends
     with pytest.raises(errors.BrokerError, match="takes nothing") as refused:
@@ -129,7 +135,7 @@ def test_a_peer_that_takes_nothing_is_gone(ends: tuple[socket_reader.Inlet, sock
 
 
 def test_a_steady_trickle_is_read_in_portions(
-    ends: tuple[socket_reader.Inlet, socket.socket],
+    ends: tuple[socket_reader.SocketReader, socket.socket],
 ) -> None:
     """What comes within one pause of gathering is one read, and the first byte is read at once."""
     line, other = ends

@@ -23,14 +23,16 @@ STUBBORN = ["sh", "-c", "trap '' TERM; echo deaf; sleep 600; sleep 600"]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[Sequence[str]], demo_process.Part]]:
+def start(tmp_path: Path) -> Iterator[Callable[[Sequence[str]], demo_process.DemoProcess]]:
     """Start parts that are gone after the test."""
-    started: list[demo_process.Part] = []
+    started: list[demo_process.DemoProcess] = []
 
-    def start_one(command: Sequence[str]) -> demo_process.Part:
+    def start_one(command: Sequence[str]) -> demo_process.DemoProcess:
         name = f"part{len(started)}"
         started.append(
-            demo_process.Part("worker", name, command, directory=tmp_path, environment=os.environ)
+            demo_process.DemoProcess(
+                "worker", name, command, directory=tmp_path, environment=os.environ
+            )
         )
         return started[-1]
 
@@ -40,7 +42,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[Sequence[str]], demo_process.Par
 
 
 def test_it_logs_to_its_file(
-    start: Callable[[Sequence[str]], demo_process.Part], tmp_path: Path
+    start: Callable[[Sequence[str]], demo_process.DemoProcess], tmp_path: Path
 ) -> None:
     """Both outputs end up in the log, which is read line by line as it grows."""
     talker = start(["sh", "-c", "echo out; echo err >&2; echo -n unfinished"])
@@ -53,12 +55,14 @@ def test_it_logs_to_its_file(
     assert talker.tail() == "  out\n  err\n  unfinished"
 
 
-def test_a_silent_part_says_so(start: Callable[[Sequence[str]], demo_process.Part]) -> None:
+def test_a_silent_part_says_so(start: Callable[[Sequence[str]], demo_process.DemoProcess]) -> None:
     """A tail is never empty."""
     assert start(SLEEP).tail() == "  (it logged nothing)"
 
 
-def test_a_missing_program_is_named(start: Callable[[Sequence[str]], demo_process.Part]) -> None:
+def test_a_missing_program_is_named(
+    start: Callable[[Sequence[str]], demo_process.DemoProcess],
+) -> None:
     """What cannot be started dies with a word about it."""
     missing = start(["no-such-program"])
     deadline.wait_until(lambda: missing.died, SECONDS, "the part dies")
@@ -68,7 +72,7 @@ def test_a_missing_program_is_named(start: Callable[[Sequence[str]], demo_proces
 
 
 def test_a_large_log_is_emptied(
-    start: Callable[[Sequence[str]], demo_process.Part], tmp_path: Path
+    start: Callable[[Sequence[str]], demo_process.DemoProcess], tmp_path: Path
 ) -> None:
     """A log does not fill the disk, and what is logged afterwards is still read."""
     size = demo_process.LOG_BYTES + 1
@@ -85,7 +89,7 @@ def test_a_large_log_is_emptied(
 
 
 def test_an_end_that_was_asked_for_is_no_death(
-    start: Callable[[Sequence[str]], demo_process.Part],
+    start: Callable[[Sequence[str]], demo_process.DemoProcess],
 ) -> None:
     """A part that was sent home is gone; one that ended by itself died."""
     sent_home, ended = start(SLEEP), start(["true"])
@@ -99,7 +103,9 @@ def test_an_end_that_was_asked_for_is_no_death(
     assert not ended.gone
 
 
-def test_the_willing_are_not_killed(start: Callable[[Sequence[str]], demo_process.Part]) -> None:
+def test_the_willing_are_not_killed(
+    start: Callable[[Sequence[str]], demo_process.DemoProcess],
+) -> None:
     """Parts that end when asked are left the time to do so."""
     parts = [start(SLEEP), start(SLEEP)]
 
@@ -110,7 +116,7 @@ def test_the_willing_are_not_killed(start: Callable[[Sequence[str]], demo_proces
 
 @pytest.mark.parametrize(("grace", "hurry"), [(0.2, False), (600.0, True)])
 def test_the_deaf_are_killed(
-    start: Callable[[Sequence[str]], demo_process.Part], grace: float, hurry: bool
+    start: Callable[[Sequence[str]], demo_process.DemoProcess], grace: float, hurry: bool
 ) -> None:
     """A part that does not end in time, or in a hurry, is killed with its children."""
     deaf = start(STUBBORN)
@@ -131,7 +137,7 @@ def test_it_does_not_outlive_its_starter(tmp_path: Path) -> None:
         "from celery_sentinel.demo import process\n"
         f"directory = pathlib.Path({str(tmp_path)!r})\n"
         "command = ['sh', '-c', 'echo ready; exec sleep 600']\n"
-        "one = process.Part('load', 'load', command, directory=directory, environment=os.environ)\n"
+        "one = process.DemoProcess('load', 'load', command, directory=directory, environment=os.environ)\n"
         "while 'ready' not in one.text(): time.sleep(0.01)\n"
         "print(one.pid, flush=True)\n"
         "time.sleep(600)\n"

@@ -20,10 +20,10 @@ SLEEP = ["sleep", "600"]
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[processes.Ensemble]:
+def parts(tmp_path: Path) -> Iterator[processes.DemoProcesses]:
     """Make an ensemble that is stopped after the test."""
     with stop_signals.Asked() as stop:
-        everybody = processes.Ensemble(
+        everybody = processes.DemoProcesses(
             stop,
             directory=tmp_path,
             environment=os.environ,
@@ -37,30 +37,30 @@ def nothing() -> None:
     """Do nothing, as often as wanted."""
 
 
-def test_it_waits_for_an_answer(parts: processes.Ensemble) -> None:
+def test_it_waits_for_an_answer(parts: processes.DemoProcesses) -> None:
     """Waiting ends with the answer."""
     talker = parts.start("load", "talker", ["sh", "-c", "echo hello; sleep 600"])
 
     assert parts.wait(lambda: talker.text() or None, talker, seconds=SECONDS) == "hello\n"
 
 
-def test_it_does_not_wait_for_ever(parts: processes.Ensemble) -> None:
+def test_it_does_not_wait_for_ever(parts: processes.DemoProcesses) -> None:
     """The error names the part and the time."""
     silent = parts.start("broker", "broker", SLEEP)
 
-    with pytest.raises(processes.PartFailedError) as caught:
+    with pytest.raises(processes.ProcessFailedError) as caught:
         parts.wait(lambda: None, silent, seconds=0.2)
 
     expected = "the demo's broker was not ready within 0.2 s, so the demo stopped"
     assert str(caught.value) == expected
 
 
-def test_a_death_is_told(parts: processes.Ensemble) -> None:
+def test_a_death_is_told(parts: processes.DemoProcesses) -> None:
     """When a part dies the error says which, how, and what it said last."""
     parts.start("broker", "broker", SLEEP)
     parts.start("worker", "orders", ["sh", "-c", "echo 'no more'; exit 5"])
 
-    with pytest.raises(processes.PartFailedError) as caught:
+    with pytest.raises(processes.ProcessFailedError) as caught:
         parts.hold(SECONDS, nothing)
 
     assert caught.value.exit_code == 1
@@ -70,24 +70,24 @@ def test_a_death_is_told(parts: processes.Ensemble) -> None:
 
 @pytest.mark.parametrize(("code", "passed"), [(1, 1), (2, 2), (3, 3), (4, 1)])
 def test_the_daemons_exit_code_is_passed_on(
-    parts: processes.Ensemble, code: int, passed: int
+    parts: processes.DemoProcesses, code: int, passed: int
 ) -> None:
     """What the daemon says about its configuration or port is what the demo says."""
     parts.start("daemon", "daemon", ["sh", "-c", f"exit {code}"])
 
-    with pytest.raises(processes.PartFailedError) as caught:
+    with pytest.raises(processes.ProcessFailedError) as caught:
         parts.hold(SECONDS, nothing)
 
     assert caught.value.exit_code == passed
 
 
-def test_a_signal_stops_the_show(parts: processes.Ensemble) -> None:
+def test_a_signal_stops_the_show(parts: processes.DemoProcesses) -> None:
     """Being asked ends a show without an end."""
     with pytest.raises(processes.Stopped):
         parts.hold(None, lambda: os.kill(os.getpid(), signal.SIGINT))
 
 
-def test_a_part_sent_home_is_forgotten(parts: processes.Ensemble) -> None:
+def test_a_part_sent_home_is_forgotten(parts: processes.DemoProcesses) -> None:
     """The end of a part that was asked to end does not end the show."""
     leaver = parts.start("worker", "seasonal", SLEEP)
     leaver.terminate()
@@ -97,21 +97,21 @@ def test_a_part_sent_home_is_forgotten(parts: processes.Ensemble) -> None:
 
 
 def test_only_the_audible_part_of_the_daemons_log_is_heard(
-    parts: processes.Ensemble, capsys: pytest.CaptureFixture[str]
+    parts: processes.DemoProcesses, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What the daemon logs goes to stderr, line by line, unless nobody wants to hear it."""
     daemon = parts.start("daemon", "daemon", ["sh", "-c", "echo one; echo secret; echo two"])
     parts.start("worker", "orders", ["sh", "-c", "echo three; sleep 600"])
 
     deadline.wait_until(lambda: daemon.died, SECONDS, "it has logged all")
-    with pytest.raises(processes.PartFailedError):
+    with pytest.raises(processes.ProcessFailedError):
         parts.tick()
 
     assert capsys.readouterr().err == "one\ntwo\n"
 
 
 def test_the_order_of_the_end(
-    parts: processes.Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: processes.DemoProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Load first, then workers, then the daemon; the broker lasts longest."""
     monkeypatch.setattr(processes, "GRACE", SECONDS)  # nobody is to be killed

@@ -22,14 +22,16 @@ def test_two_steady_workers_differ_in_name_and_queues() -> None:
 
 def test_the_seasonal_worker_comes_and_goes(tmp_path: Path) -> None:
     """It is away at first, comes, is sent home, and is hired anew when its time has come."""
-    hired: list[demo_process.Part] = []
+    hired: list[demo_process.DemoProcess] = []
     now = 0.0
 
-    def hire() -> demo_process.Part:
+    def hire() -> demo_process.DemoProcess:
         command = ["sleep", "600"]
         name = f"seasonal{len(hired)}"
         hired.append(
-            demo_process.Part("worker", name, command, directory=tmp_path, environment=os.environ)
+            demo_process.DemoProcess(
+                "worker", name, command, directory=tmp_path, environment=os.environ
+            )
         )
         return hired[-1]
 

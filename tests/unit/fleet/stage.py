@@ -39,7 +39,7 @@ class Stage:
         self.now = 1000.0
         self.wall = EPOCH
         self.holding = holding
-        self.stream = subscription.Stream(transport="redis", url="redis://localhost:6379/0")
+        self.stream = subscription.Subscription(transport="redis", url="redis://localhost:6379/0")
 
     # --- events ---------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class Stage:
     def settle(self) -> None:
         """Let the moment be over for which events are held."""
         with self.fleet.lock:
-            self.fleet.tracker.strays.release_due(float("inf"))
+            self.fleet.tracker.unmatched.release_due(float("inf"))
 
     # --- what shows -----------------------------------------------------------------------
 

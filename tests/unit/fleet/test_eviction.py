@@ -146,13 +146,13 @@ def test_given_a_name_that_comes_back_then_it_begins_at_0_again() -> None:
 
 def test_given_more_changes_than_places_in_an_hour_then_the_rest_is_other() -> None:
     """Each new name is a new series in somebody's storage: there is an end to them."""
-    spent = label_turnover.Turnover(10)
+    spent = label_turnover.LabelTurnover(10)
     assert sum(spent.take(100.0) for _ in range(3000)) == label_turnover.LEAST
     assert (
         sum(spent.take(100.0 + narrow.HOUR / 2) for _ in range(3000)) == label_turnover.LEAST // 2
     )
     assert sum(spent.take(50.0) for _ in range(3000)) == 0
-    assert label_turnover.Turnover(5000).take(0.0)
+    assert label_turnover.LabelTurnover(5000).take(0.0)
 
 
 # --- queues, series, exceptions, hostnames --------------------------------------------------

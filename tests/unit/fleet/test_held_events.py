@@ -152,7 +152,7 @@ def test_given_events_without_end_then_only_so_many_are_held(
     monkeypatch.setattr(held_events, "MOST_EVENTS", 3)
     for number in range(9):
         play.received(f"a{number}", name=f"n{number}")
-    assert len(play.fleet.tracker.strays.held.everything()) == 3
+    assert len(play.fleet.tracker.unmatched.held.everything()) == 3
     play.ended("failed", "big", exception="E()", traceback="x" * (held_events.MOST_TEXT + 1))
     assert play.total(catalogue.TASK_RECEIVED) == 9
     assert play.total(catalogue.TASK_FAILED) == 1

@@ -138,7 +138,7 @@ def families(play: Stage) -> Iterator[samples.Family]:
 
 def _state_file(play: Stage) -> Iterator[samples.Family]:
     with tempfile.TemporaryDirectory() as directory:
-        kept = manager.Keeper(
+        kept = manager.StateManager(
             schema.Config(), file=f"{directory}/state", fleet=play.fleet, connection=play.stream
         )
         kept.finish(exact=True)

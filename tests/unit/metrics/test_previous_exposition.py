@@ -37,7 +37,7 @@ class Process:
             wall=lambda: wall + self.now,
         )
         if before is not None:
-            self.exposition.before = previous_exposition.Recollection(before, since=1e9)
+            self.exposition.before = previous_exposition.PreviousExposition(before, since=1e9)
 
     def render(self, *families: samples.Family, as_openmetrics: bool = False) -> bytes:
         """Return what is shown of some families."""
@@ -131,4 +131,4 @@ def test_given_the_plain_format_then_created_is_the_beginning_of_all_counting() 
 def test_given_garbage_then_nothing_is_recalled() -> None:
     """Lines that are no samples, and values that are no amounts, are passed over."""
     body = b"# TYPE x counter\n\nx\nx{} abc\nx{a} NaN\nx{b} -1\nx{c} +Inf\n\xff 1\nno_space\n"
-    assert len(previous_exposition.Recollection(body, 0.0)) == 1
+    assert len(previous_exposition.PreviousExposition(body, 0.0)) == 1

@@ -46,7 +46,7 @@ class Case:
     def __init__(self, *there: str) -> None:
         self.play = Stage()
         self.looking = Looking(*there)
-        self.inquest = gone_workers.Inquest(self.looking, self.play.fleet)
+        self.inquest = gone_workers.GoneWorkers(self.looking, self.play.fleet)
         for name in (WORKER, OTHER):
             self.play.beat(name)
             self.play.answer(name, pool="prefork", among=[name])
@@ -124,7 +124,7 @@ def test_given_a_worker_that_has_never_answered_then_it_is_looked_for_once_it_is
     """Unless it beat over two questions: then it has no mailbox, it seems."""
     play = Stage()
     looking = Looking()
-    asked = gone_workers.Inquest(looking, play.fleet)
+    asked = gone_workers.GoneWorkers(looking, play.fleet)
     play.beat()
     play.pass_time(7)
     assert asked.due(play.now)

@@ -61,7 +61,7 @@ class Running:
 
     def __init__(self, question: loop.Question) -> None:
         self.fleet: model.Fleet = Stage().fleet
-        self.connection = subscription.Stream(transport="redis", url="redis://localhost")
+        self.connection = subscription.Subscription(transport="redis", url="redis://localhost")
         self.loop = loop.Loop(
             question,
             fleet=self.fleet,

@@ -34,9 +34,11 @@ def config_for(path: pathlib.Path, url: str = "redis://localhost") -> schema.Con
     return schema.Config(broker=schema.Broker(url=url), state=schema.State(file=str(path)))
 
 
-def opened(config: schema.Config) -> tuple[manager.Keeper, model.Fleet, subscription.Stream]:
+def opened(
+    config: schema.Config,
+) -> tuple[manager.StateManager, model.Fleet, subscription.Subscription]:
     """Start the keeper of a daemon."""
-    connection = subscription.Stream(transport="redis", url="redis://")
+    connection = subscription.Subscription(transport="redis", url="redis://")
     kept, fleet = manager.opened(config, connection)
     assert kept is not None
     return kept, fleet, connection

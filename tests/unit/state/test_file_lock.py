@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 HOLDER = """
 import pathlib, sys
 from celery_sentinel.state import file_lock
-held = file_lock.Claim(pathlib.Path(sys.argv[1]))
+held = file_lock.FileLock(pathlib.Path(sys.argv[1]))
 held.take()
 print("held", flush=True)
 sys.stdin.read()
 """
 
 
-def opened(path: pathlib.Path, url: str = "redis://localhost") -> manager.Keeper:
+def opened(path: pathlib.Path, url: str = "redis://localhost") -> manager.StateManager:
     """Return the keeper of a daemon that starts."""
     config = schema.Config(broker=schema.Broker(url=url), state=schema.State(file=str(path)))
-    kept, _ = manager.opened(config, subscription.Stream(transport="redis", url=url))
+    kept, _ = manager.opened(config, subscription.Subscription(transport="redis", url=url))
     assert kept is not None
     return kept
 
@@ -84,7 +84,7 @@ def test_a_link_is_the_same_file(tmp_path: pathlib.Path) -> None:
 def test_one_that_is_about_to_end_is_waited_for(tmp_path: pathlib.Path) -> None:
     """The successor starts from the exact snapshot that the predecessor leaves."""
     first = opened(tmp_path / "state")
-    found: list[manager.Keeper] = []
+    found: list[manager.StateManager] = []
     successor = threading.Thread(target=lambda: found.append(opened(tmp_path / "state")))
     successor.start()
     first.finish(exact=True)
@@ -101,10 +101,10 @@ def test_a_killed_daemon_holds_nothing(tmp_path: pathlib.Path) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(file_lock.TakenError, match=f"process {holder.pid} on "):
-            file_lock.Claim(tmp_path / "state").take()
+            file_lock.FileLock(tmp_path / "state").take()
         holder.send_signal(signal.SIGKILL)
     assert (tmp_path / "state.lock").exists()
-    file_lock.Claim(tmp_path / "state").take()
+    file_lock.FileLock(tmp_path / "state").take()
 
 
 @pytest.mark.parametrize("odd", ["missing", "directory", "link"])
@@ -117,8 +117,8 @@ def test_where_no_lock_can_be_had_nothing_is_claimed(tmp_path: pathlib.Path, odd
         (tmp_path / "state.lock").mkdir()
     else:
         (tmp_path / "state.lock").symlink_to(tmp_path / "victim")
-    held = file_lock.Claim(path)
+    held = file_lock.FileLock(path)
     held.take()
-    file_lock.Claim(path).take()
+    file_lock.FileLock(path).take()
     held.give_up()
     assert not (tmp_path / "victim").exists()

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     import pathlib
 
 
-def opened(path: pathlib.Path) -> manager.Keeper:
+def opened(path: pathlib.Path) -> manager.StateManager:
     """Return a keeper with a file of its own."""
     config = schema.Config(state=schema.State(file=str(path)))
-    kept, _ = manager.opened(config, subscription.Stream(transport="redis", url="redis://"))
+    kept, _ = manager.opened(config, subscription.Subscription(transport="redis", url="redis://"))
     assert kept is not None
     return kept
 
 
 def test_without_a_file_there_is_no_keeper() -> None:
     """Nothing is kept, and nothing is counted for it."""
-    connection = subscription.Stream(transport="redis", url="redis://")
+    connection = subscription.Subscription(transport="redis", url="redis://")
     kept, _ = manager.opened(schema.Config(), connection)
     assert kept is None
     assert "state" not in connection.failures

@@ -5,9 +5,9 @@ from __future__ import annotations
 from celery_sentinel.telemetry import subscription
 
 
-def new() -> subscription.Stream:
+def new() -> subscription.Subscription:
     """Return a stream that has not been connected."""
-    return subscription.Stream(transport="redis", url="redis://localhost:6379/0")
+    return subscription.Subscription(transport="redis", url="redis://localhost:6379/0")
 
 
 def test_given_no_connection_yet_when_attempts_fail_then_there_is_no_gap() -> None:
