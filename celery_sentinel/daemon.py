@@ -67,12 +67,9 @@ def run(
     def hang_up(_number: int, _frame: FrameType | None) -> None:
         daemon.reloader.requested.set()
 
-    for number, handler in (
-        (signal.SIGTERM, stop),
-        (signal.SIGINT, stop),
-        (signal.SIGHUP, hang_up),
-    ):
-        signal.signal(number, handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    signal.signal(signal.SIGHUP, hang_up)
     daemon.start()
     try:
         while not stopping.wait(WATCH):
@@ -109,7 +106,7 @@ class Daemon:
             take_over=self._take_over,
             around=self._supervisor.told_of_reload,
         )
-        self._keeper, self._fleet = manager.opened(config, self._connection)
+        self._state, self._fleet = manager.opened(config, self._connection)
         self._compat = config.metrics.compat
         self._receiver = receiver.Receiver(
             source=registry.event_stream(config, decoder),
@@ -123,8 +120,9 @@ class Daemon:
         self._exposition = exposition.Exposition(
             self._families, extra=process_metrics.renderer(), hold=config.metrics.zero_born_hold
         )
-        if self._keeper is not None:
-            self._exposition.before, self._exposition.keep = self._keeper.before, self._keeper.keep
+        if self._state is not None:
+            self._exposition.before = self._state.before
+            self._exposition.keep = self._state.keep
         self._recent = last_hour.LastHour()
         self._threads = list(self._parts())
         self._web: web.WebServer | None = None
@@ -164,8 +162,8 @@ class Daemon:
         yield threading.Thread(target=self._receiver.run, name="receiver", daemon=True)
         for one in self._loops:
             yield threading.Thread(target=one.run, name=f"poll-{one.name}", daemon=True)
-        if self._keeper is not None:
-            yield self._keeper.thread
+        if self._state is not None:
+            yield self._state.thread
 
     def start(self) -> None:
         """Listen first, so that a port in use ends the process before it connects anywhere."""
@@ -221,14 +219,14 @@ class Daemon:
         for one in self._loops:
             one.stop()
         self._receiver.stop()
-        if self._keeper is not None:
-            self._keeper.stop()
+        if self._state is not None:
+            self._state.stop()
         deadline = time.monotonic() + JOIN
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline - time.monotonic()))
-        if self._keeper is not None:
-            self._keeper.finish(exact=not any(thread.is_alive() for thread in self._threads))
+        if self._state is not None:
+            self._state.finish(exact=not any(thread.is_alive() for thread in self._threads))
         self._log.info("stopped")
 
     def _take_over(self, config: schema.Config) -> None:
@@ -253,8 +251,8 @@ class Daemon:
         yield samples.single(catalogue.RENDER_DURATION, self._exposition.duration)
         yield samples.single(catalogue.LOG_LINES_DROPPED, self._log_writer.dropped)
         yield from self.reloader.families()
-        if self._keeper is not None:
-            yield from self._keeper.families()
+        if self._state is not None:
+            yield from self._state.families()
         yield from self._web.families() if self._web else ()
 
     def _status(self) -> status_schema.Status:
@@ -262,7 +260,7 @@ class Daemon:
             self._fleet,
             self._connection,
             self._results,
-            state=None if self._keeper is None else self._keeper.told(),
+            state=None if self._state is None else self._state.told(),
             recent=self._recent,
             started=self._started,
             ready=self._ready().ok,

@@ -42,7 +42,7 @@ class SocketReader:
     def __init__(self, sock: socket.socket) -> None:
         keep_alive(sock)
         sock.setblocking(False)
-        self._plug = sock
+        self._sock = sock
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self._full = _TLS_RECORD if isinstance(sock, ssl.SSLSocket) else protocols.RECEIVE_BYTES
@@ -73,7 +73,7 @@ class SocketReader:
     def send(self, data: bytes) -> None:
         """Send a few bytes at once; a peer that takes not even them is gone."""
         try:
-            self._plug.sendall(data)
+            self._sock.sendall(data)
         except _NOTHING_YET:
             raise self._watchdog("the server takes nothing any more") from None
         except OSError as error:
@@ -85,13 +85,13 @@ class SocketReader:
         with contextlib.suppress(OSError):
             while (left := deadline - time.monotonic()) > 0 and self._poll.poll(left * 1000):
                 with contextlib.suppress(*_NOTHING_YET):
-                    if not self._plug.recv(protocols.RECEIVE_BYTES):
+                    if not self._sock.recv(protocols.RECEIVE_BYTES):
                         return
 
     def _receive(self, *, wait: bool) -> bytes | None:
         """Return what one read brings, None if there is nothing (yet); raise at the end."""
         try:
-            data = self._plug.recv(protocols.RECEIVE_BYTES)
+            data = self._sock.recv(protocols.RECEIVE_BYTES)
         except _NOTHING_YET:
             self._caught_up(time.monotonic())
             return self._wait() if wait else None

@@ -31,12 +31,12 @@ Ctrl-C stops everything.
 
 def text(server: broker.Broker, *, directory: str, url: str) -> str:
     """Return what is running, where to look, and how to stop it."""
-    crew = [f"{each.name} ({', '.join(each.queues)})" for each in workers.STEADY]
+    listed = [f"{each.name} ({', '.join(each.queues)})" for each in workers.STEADY]
     seasonal = f"{workers.SEASONAL.name} ({', '.join(workers.SEASONAL.queues)})"
-    crew.append(f"{seasonal}, which comes and goes")
+    listed.append(f"{seasonal}, which comes and goes")
     return _TEXT.format(
         broker=server.url,
-        workers="\n            ".join(crew),
+        workers="\n            ".join(listed),
         pace=server.pace,
         directory=directory,
         url=url,

@@ -43,7 +43,7 @@ def run(*, listen_address: str, duration: float | None, log_level: str) -> int:
         try:
             url = _start(parts, server, listen_address, log_level)
             click.echo(banner.text(server, directory=directory, url=url))
-            season = workers.Season(lambda: _hire(parts, workers.SEASONAL))
+            season = workers.Season(lambda: _start_worker(parts, workers.SEASONAL))
             parts.hold(duration, season.turn)
         except processes.Stopped:
             pass
@@ -71,13 +71,15 @@ def _start(
     url = parts.wait(lambda: daemon_process.url(daemon.text()), daemon, seconds=READY_SECONDS)
 
     for worker in workers.STEADY:
-        _hire(parts, worker)
+        _start_worker(parts, worker)
     load = [sys.executable, "-m", "celery_sentinel.demo.load", f"{server.pace:g}"]
     parts.start("load", "load", load)
     return url
 
 
-def _hire(parts: processes.DemoProcesses, worker: workers.Worker) -> demo_process.DemoProcess:
+def _start_worker(
+    parts: processes.DemoProcesses, worker: workers.Worker
+) -> demo_process.DemoProcess:
     return parts.start("worker", worker.name, worker.command)
 
 

@@ -42,10 +42,10 @@ class Season:
 
     def __init__(
         self,
-        hire: Callable[[], demo_process.DemoProcess],
+        start: Callable[[], demo_process.DemoProcess],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._hire = hire
+        self._start = start
         self._clock = clock
         self._worker: demo_process.DemoProcess | None = None
         self._next = clock() + AWAY
@@ -56,7 +56,7 @@ class Season:
         if now < self._next:
             return
         if self._worker is None:
-            self._worker = self._hire()
+            self._worker = self._start()
             self._next = now + PRESENT
         else:
             self._worker.terminate()

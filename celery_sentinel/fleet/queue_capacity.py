@@ -31,7 +31,7 @@ NOBODY = QueueCapacity(0, 0, 0)
 
 
 class QueueCapacities:
-    """The crews of all queues, as far as they are known."""
+    """The capacity of all queues, as far as they are known."""
 
     def __init__(self, fleet: model.Fleet) -> None:
         self._by_queue: dict[str, QueueCapacity] = {}
@@ -44,7 +44,7 @@ class QueueCapacities:
                     self._add(worker)
 
     def of(self, queue_name: str) -> QueueCapacity | None:
-        """Return the crew of a queue; None while it is unknown whether it has one.
+        """Return the capacity of a queue; None while it is unknown whether it has one.
 
         That is before workers have answered, and while one is up that has not told its queues.
         """
@@ -58,15 +58,15 @@ class QueueCapacities:
         if worker.may_be_working:
             busy = max(1, busy if slots is None else slots)  # else it would be heard
         for name in set(worker.queues):
-            crew = self._by_queue.get(name, NOBODY)
-            all_slots = None if crew.slots is None or slots is None else crew.slots + slots
-            moved = [at for at in (crew.progressed_at, worker.progressed_at) if at is not None]
+            capacity = self._by_queue.get(name, NOBODY)
+            all_slots = None if capacity.slots is None or slots is None else capacity.slots + slots
+            moved = [at for at in (capacity.progressed_at, worker.progressed_at) if at is not None]
             self._by_queue[name] = QueueCapacity(
-                crew.workers + 1,
+                capacity.workers + 1,
                 all_slots,
-                crew.busy + busy,
+                capacity.busy + busy,
                 progressed_at=max(moved, default=None),
-                held=crew.held + (worker.reserved or 0 if worker.free_slots else 0),
+                held=capacity.held + (worker.reserved or 0 if worker.free_slots else 0),
             )
 
 

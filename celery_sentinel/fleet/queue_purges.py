@@ -37,7 +37,7 @@ class Purges:
         if not empty:
             return
         waiting = {one.queue_name for one in self._series if one.in_flight[SENT]} & empty
-        crews = self._crews(asked_at) if waiting else None
+        consumed_by = self._consumed_by(asked_at) if waiting else None
         if len(self._records.emptied) >= MOST_PROOFS:
             self._records.emptied.clear()
         for name in waiting:
@@ -45,18 +45,18 @@ class Purges:
             unacked = reading.unacked if found.unacked is None else found.unacked
             if unacked == 0 or found.consumers == 0:
                 self._records.emptied[name] = (asked_at, wall)
-            elif crews is not None and name in crews:
-                crew, since = crews[name]
-                if found.consumers is None or found.consumers <= crew:
+            elif consumed_by is not None and name in consumed_by:
+                consuming, since = consumed_by[name]
+                if found.consumers is None or found.consumers <= consuming:
                     self._records.emptied[name] = (since, wall - (asked_at - since))
 
-    def _crews(self, asked_at: float) -> dict[str, tuple[int, float]] | None:
+    def _consumed_by(self, asked_at: float) -> dict[str, tuple[int, float]] | None:
         """Return how many workers consume each queue, and when (monotonic) none held one unsaid.
 
         Left out are queues of workers that may hold some: each says what it receives, or has
         answered that it holds nothing. None while one that is up has not told what it consumes.
         """
-        crews: dict[str, tuple[int, float]] = {}
+        consumed_by: dict[str, tuple[int, float]] = {}
         doubtful: set[str] = set()
         for worker in self._workers:
             if worker.state is not State.UP:
@@ -69,6 +69,6 @@ class Purges:
                 if worker.active or worker.reserved != 0 or worker.scheduled != 0:
                     doubtful.update(worker.queues)
             for name in worker.queues:
-                crew, earliest = crews.get(name, (0, asked_at))
-                crews[name] = (crew + 1, min(earliest, since))
-        return {name: found for name, found in crews.items() if name not in doubtful}
+                consuming, earliest = consumed_by.get(name, (0, asked_at))
+                consumed_by[name] = (consuming + 1, min(earliest, since))
+        return {name: found for name, found in consumed_by.items() if name not in doubtful}

@@ -45,10 +45,10 @@ def opened(
     fleet = model.Fleet(config)
     if config.state.file is None:
         return None, fleet
-    keeper = StateManager(config, file=config.state.file, fleet=fleet, connection=connection)
-    if not keeper.restore():
-        keeper.fleet = model.Fleet(config)
-    return keeper, keeper.fleet
+    opening = StateManager(config, file=config.state.file, fleet=fleet, connection=connection)
+    if not opening.restore():
+        opening.fleet = model.Fleet(config)
+    return opening, opening.fleet
 
 
 class StateManager:

@@ -35,13 +35,13 @@ def build(
     """Return the queues that are known or that tasks name, the fullest first; at most 200."""
     facts = {queue.name: _facts(queue) for queue in batches.of(fleet, fleet.queues)}
     in_flight = _in_flight(all_series)
-    known_crews = queue_capacity.QueueCapacities(fleet)
+    capacities = queue_capacity.QueueCapacities(fleet)
     found = [
         _queue(
             name,
             facts.get(name, _Facts()),
             in_flight.get(name),
-            known_crews.of(name),
+            capacities.of(name),
             wall=wall,
             now=now,
             asked=fleet.objectives,
@@ -84,7 +84,7 @@ def _queue(
     name: str,
     facts: _Facts,
     in_flight: list[int] | None,
-    crew: queue_capacity.QueueCapacity | None,
+    capacity: queue_capacity.QueueCapacity | None,
     *,
     wall: float,
     now: float,
@@ -92,9 +92,11 @@ def _queue(
 ) -> status_schema.QueueStatus:
     counts = in_flight or [0] * CLOSED
     if name in {labels.UNKNOWN, labels.OTHER}:
-        crew = None
+        capacity = None
     age = None if facts.oldest_at is None else max(0.0, wall - facts.oldest_at)
-    consumers = facts.consumers if facts.consumers is not None or crew is None else crew.workers
+    consumers = (
+        facts.consumers if facts.consumers is not None or capacity is None else capacity.workers
+    )
     return status_schema.QueueStatus(
         queue_name=name,
         role=facts.role,
@@ -108,19 +110,19 @@ def _queue(
         oldest_message_seconds=age,
         oldest_source=facts.oldest_source,
         foreign=facts.foreign,
-        workers=None if crew is None else crew.workers,
-        slots=None if crew is None else crew.slots,
-        slots_busy=None if crew is None else crew.busy,
-        started_seconds=_ago(crew, now),
-        held=None if crew is None else crew.held,
+        workers=None if capacity is None else capacity.workers,
+        slots=None if capacity is None else capacity.slots,
+        slots_busy=None if capacity is None else capacity.busy,
+        started_seconds=_ago(capacity, now),
+        held=None if capacity is None else capacity.held,
         missed=unmet_objectives.of(
             asked.of_queue(name, facts.role), {"age_seconds": age, "length": facts.length}
         ),
     )
 
 
-def _ago(crew: queue_capacity.QueueCapacity | None, now: float) -> float | None:
+def _ago(capacity: queue_capacity.QueueCapacity | None, now: float) -> float | None:
     """Return how long ago a worker of the queue started a task, None if that was not heard."""
-    if crew is None or crew.progressed_at is None:
+    if capacity is None or capacity.progressed_at is None:
         return None
-    return max(0.0, now - crew.progressed_at)
+    return max(0.0, now - capacity.progressed_at)

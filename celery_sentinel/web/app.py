@@ -59,7 +59,7 @@ class App:
         check_telemetry_path(telemetry_path)
         self._asked = asked
         self._telemetry_path = telemetry_path
-        self._kitchen = render_queue.SharedRenderer(asked.metrics)
+        self._renderer = render_queue.SharedRenderer(asked.metrics)
         self._readers = render_queue.Readers(bounds.readers, bounds.body_room)
         # Apart from the rendering, so that a long scrape does not fail a probe.
         self._threads = futures.ThreadPoolExecutor(2, thread_name_prefix="web-ask")
@@ -75,7 +75,7 @@ class App:
     def close(self) -> None:
         """Take no more questions; those under way end by themselves."""
         self.guard.close()
-        self._kitchen.close()
+        self._renderer.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _assemble(self) -> applications.Starlette:
@@ -110,7 +110,7 @@ class App:
         if compressed:
             answer["Content-Encoding"] = "gzip"
         async with asyncio.timeout(self._patience):
-            body = await self._kitchen.body(chosen, compressed=compressed, unheld=unheld)
+            body = await self._renderer.body(chosen, compressed=compressed, unheld=unheld)
         return render_queue.ExpositionResponse(body, self._readers, answer)
 
     async def _landing(self, _request: requests.Request) -> responses.Response:

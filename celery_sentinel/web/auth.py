@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from celery_sentinel.web import limits
 
 # Set in the scope of a probe without credentials, which gets a verdict and no reasons.
-ANONYMOUS = "celery_sentinel.stranger"
+ANONYMOUS = "celery_sentinel.anonymous"
 
 _CHALLENGE = 'Basic realm="celery-sentinel", charset="UTF-8"'
 
@@ -39,12 +39,12 @@ class Guard:
         self._current = current
         self._patience = bounds.answer_seconds
         self._probes = frozenset(probes)
-        self._doorkeeper = passwords.PasswordCheck(bounds)
+        self._password_check = passwords.PasswordCheck(bounds)
         self._bucket = _Bucket()
 
     def close(self) -> None:
         """Compare no more passwords."""
-        self._doorkeeper.close()
+        self._password_check.close()
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Refuse the request or let it through."""
@@ -66,7 +66,7 @@ class Guard:
         client = scope["client"][0] if scope.get("client") else ""
         try:
             async with asyncio.timeout(self._patience):
-                verdict = await self._doorkeeper.judge(loaded.users, sent, client)
+                verdict = await self._password_check.judge(loaded.users, sent, client)
         except TimeoutError:
             verdict = passwords.Verdict.BUSY
         match verdict:

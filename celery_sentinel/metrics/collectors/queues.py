@@ -34,11 +34,11 @@ def collect(
 ) -> Iterator[samples.Family]:
     """Yield the queue and broker families; the de-facto names only with ``compat``."""
     gathered: Gathered = {metric: [] for metric in _OF_A_QUEUE if compat or not metric.compat}
-    known_crews = queue_capacity.QueueCapacities(fleet)
+    capacities = queue_capacity.QueueCapacities(fleet)
     for queue in batches.of(fleet, fleet.queues):
         _info(queue, gathered)
         _depth(queue, gathered)
-        _crew(queue, known_crews.of(queue.name), gathered)
+        _capacity(queue, capacities.of(queue.name), gathered)
     if compat:
         gathered[catalogue.CONSUMERS_COMPAT] = gathered[catalogue.QUEUE_CONSUMERS]
         gathered[catalogue.WORKERS_COMPAT] = gathered[catalogue.QUEUE_WORKERS]
@@ -74,20 +74,20 @@ def _depth(queue: queues.Queue, gathered: Gathered) -> None:
         gathered[catalogue.QUEUE_OLDEST_MESSAGE].append((labels, queue.oldest_at))
 
 
-def _crew(
-    queue: queues.Queue, crew: queue_capacity.QueueCapacity | None, gathered: Gathered
+def _capacity(
+    queue: queues.Queue, capacity: queue_capacity.QueueCapacity | None, gathered: Gathered
 ) -> None:
     name = (queue.name,)
     consumers = queue.consumers
-    if consumers is None and crew is not None:
-        consumers = crew.workers
+    if consumers is None and capacity is not None:
+        consumers = capacity.workers
     if consumers is not None:
         gathered[catalogue.QUEUE_CONSUMERS].append((name, consumers))
-    if crew is not None:
-        gathered[catalogue.QUEUE_WORKERS].append((name, crew.workers))
-        if crew.slots is not None:
-            gathered[catalogue.QUEUE_SLOTS].append((name, crew.slots))
-        gathered[catalogue.QUEUE_SLOTS_BUSY].append((name, crew.busy))
+    if capacity is not None:
+        gathered[catalogue.QUEUE_WORKERS].append((name, capacity.workers))
+        if capacity.slots is not None:
+            gathered[catalogue.QUEUE_SLOTS].append((name, capacity.slots))
+        gathered[catalogue.QUEUE_SLOTS_BUSY].append((name, capacity.busy))
 
 
 def _broker(fleet: model.Fleet, connection: subscription.Subscription) -> Iterator[samples.Family]:

@@ -117,7 +117,7 @@ def test_the_kernel_watches_the_peer(
 ) -> None:
     """Keepalive and user time-out are set on what connects us."""
     line, _ = ends
-    plug = line._plug  # noqa: SLF001 - its options are the subject
+    plug = line._sock  # noqa: SLF001 - its options are the subject
     assert plug.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     assert plug.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
     assert plug.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
