@@ -1,7 +1,7 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo stack test install servers builders lint types imports pytest soak commands fuzz faults bench \
+.PHONY: help demo stack test check unit install servers builders lint types imports pytest soak commands fuzz faults bench \
 	image-test release-check docs dashboards pictures kubernetes security-figures \
 	lock clean
 
@@ -46,6 +46,13 @@ servers: ## install the servers and programs that the tests start, when they are
 
 builders: ## install buildah and debootstrap when they are missing
 	@scripts/install-builders.sh
+
+check: $(venv)/installed-test ## in about a minute: style, types, imports, and the unit tests that need no server
+	@$(MAKE) --no-print-directory --keep-going lint types imports unit
+
+unit: $(venv)/installed-test ## run the unit tests, those by promtool left out
+	$(bin)/python -m pytest tests/unit --ignore tests/unit/alerts/test_promtool.py --quiet \
+		--numprocesses 2 --dist loadgroup
 
 lint: $(venv)/installed-test ## check style and formatting
 	$(bin)/ruff check
