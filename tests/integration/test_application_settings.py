@@ -1,7 +1,8 @@
 """What docs/application-settings.md says of settings of the application that ours must follow.
 
 Others are tried elsewhere: another database, prefix or exchange in health/test_elsewhere.py, names
-of lists in queues/test_redis_depth.py, servers and TLS in health/test_other_servers.py.
+of lists in queues/test_redis_depth.py, the control exchange in workers/test_control_exchange.py,
+servers and TLS in health/test_other_servers.py.
 """
 
 from __future__ import annotations
@@ -86,20 +87,6 @@ def test_no_task_events(
         return told.metric(asked, "celery_worker_events_enabled") == 1
 
     told.eventually(counted, "they are on")
-
-
-def test_another_control_exchange(
-    redis_server: redis.RedisServer,
-    start_worker: conftest.StartWorker,
-    watching: Callable[..., daemon.Daemon],
-) -> None:
-    """Forgotten, it looks as if remote control were off; the note names both reasons."""
-    start_worker(redis_server.url, config={"control_exchange": "shop"})
-    forgotten = watching(redis_server.url)
-    up(forgotten)
-    told.eventually(lambda: "control_exchange" in told.notes_of(forgotten), "a note names it")
-    followed = watching(redis_server.url, broker={"control_exchange": "shop"})
-    told.eventually(lambda: told.metric(followed, "celery_worker_responding") == 1, "it answers")
 
 
 def test_another_separator(

@@ -22,8 +22,7 @@ Counts = dict[tuple[str, str], float]
 LATE = ("started", "dispatch_late")
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
-@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize(("pool", "announced"), [("prefork", True), ("threads", False)])
 def test_replacements_count_as_the_workers_say(  # noqa: PLR0917 -- fixtures
     broker: server.Broker,
     watch: Callable[..., daemon.Daemon],

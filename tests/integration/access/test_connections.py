@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[3] / "docs" / "broker-access.md"
 SECONDS = 60.0
-WATCHED = 20.0  # seconds: several polls of each kind
+WATCHED = 10.0  # seconds: several polls of each kind
 POLLS = {"queues": "1s", "workers": "2s"}
 ESTABLISHED = "01"
 
