@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from celery_sentinel.events.event import Event
-    from celery_sentinel.fleet import task_records, task_tracker
+    from celery_sentinel.fleet import task_order, task_records, task_tracker
     from celery_sentinel.fleet.task_records import TaskRecord
 
 
@@ -18,12 +18,16 @@ class Endings:
     """The part of the tracker off its hot path."""
 
     def __init__(
-        self, tracker: task_tracker.Tracker, record_table: task_records.RecordTable
+        self,
+        tracker: task_tracker.Tracker,
+        record_table: task_records.RecordTable,
+        order: task_order.TaskOrder,
     ) -> None:
         self._tracker = tracker
         self._records = record_table
         self._places = tracker.places
         self._replaced = tracker.replaced
+        self._order = order
         self._worker = tracker.workers
 
     def handlers(self) -> dict[str, Callable[[Event], None]]:
@@ -48,7 +52,7 @@ class Endings:
         if record is None or earlier is not None:
             return
         if record.unclosed:
-            record.unclosed -= 1
+            self._order.ended_before(record, event, self._tracker.now)
         elif record.state != CLOSED:
             state = AWAITED if record.sent is None else SENT
             self._records.leave(event.uuid, record, state, self._tracker.now)

@@ -24,10 +24,11 @@ class TaskOrder:
     A task-sent is overtaken by its worker's events now and then, a task-retried often by the
     task-received of the next attempt, and with some pools one event of a worker by the next.
 
-    ``announced`` has, by task id, when the next attempt was sent of one that has not started yet.
+    ``announced`` has, by task id, when the next attempt was sent of one that has not started yet;
+    ``unstarted`` the ids whose next attempt was received before the one before was heard to start.
     """
 
-    __slots__ = ("_places", "_records", "_replacements", "_waits", "announced")
+    __slots__ = ("_places", "_records", "_replacements", "_waits", "announced", "unstarted")
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class TaskOrder:
         self._waits = observed
         self._replacements = replaced
         self.announced: dict[str, float] = {}
+        self.unstarted: dict[str, None] = {}
 
     def sent(self, record: TaskRecord, series: TaskSeries, event: Event, now: float) -> None:
         """Apply a ``task-sent`` for a task already known.
@@ -79,6 +81,22 @@ class TaskOrder:
             del self.announced[next(iter(self.announced))]
         self.announced[event.uuid] = event.timestamp
 
+    def _await_start(self, uuid: str) -> None:
+        """Note that the next start of a task is that of an attempt that has ended."""
+        if len(self.unstarted) >= MOST_ANNOUNCED:
+            del self.unstarted[next(iter(self.unstarted))]
+        self.unstarted[uuid] = None
+
+    def ended_before(self, record: TaskRecord, event: Event, now: float) -> None:
+        """Apply the ``task-retried`` of an attempt before the one that was received last.
+
+        The start that was heard since may have been its own; then that of the next is to come.
+        """
+        record.unclosed -= 1
+        if self.unstarted.pop(event.uuid, 0) is None and record.state == STARTED:
+            record.started = None
+            self._records.leave(event.uuid, record, RECEIVED, now)
+
     def received_late(self, record: TaskRecord, event: Event, worker: Worker, now: float) -> bool:
         """Tell whether a ``task-received`` of a known task begins nothing, and count it if so."""
         series = self._late_receipt(record, event, worker, now)
@@ -108,6 +126,9 @@ class TaskOrder:
             record.series.redelivered += 1
         elif record.state == STARTED:
             record.unclosed += 1
+        elif record.state == RECEIVED and record.received is not None:
+            record.unclosed += 1
+            self._await_start(event.uuid)
         if record.state == STARTED and record.worker is not None:
             record.worker.running.pop(event.uuid, None)
         record.started = None

@@ -63,7 +63,7 @@ class Tracker:
         self._order = task_order.TaskOrder(record_table, self.places, self._waits, self.replaced)
         self._announced = self._order.announced
         self.copies = task_copies.Copies(record_table, series, queue_table)
-        self._endings = task_endings.Endings(self, record_table)
+        self._endings = task_endings.Endings(self, record_table, self._order)
         self.unmatched = unmatched_events.UnmatchedEvents(
             self.copies,
             self.places,
