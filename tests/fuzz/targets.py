@@ -5,7 +5,10 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+import hiredis
+
 from celery_sentinel import errors
+from celery_sentinel.brokers import socket_reader
 from celery_sentinel.brokers.amqp import frames as amqp_frames
 from celery_sentinel.brokers.redis import events as redis_events
 from celery_sentinel.config import convert, schema, yaml_nodes
@@ -147,9 +150,14 @@ def resp(data: bytes) -> None:
 def _read_redis(pieces: list[bytes]) -> tuple[list[Event], dict[str, int], str]:
     decoder, found = decoding.Decoder(max_message_bytes=LIMIT), list[Event]()
     source = redis_events.RedisStream(SMALL, decoder)
-    ours, theirs = socket.socketpair()
-    source._socket = ours  # noqa: SLF001 -- to connect takes a server that subscribes us
-    with ours, theirs:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as ours,
+        listener.accept()[0] as theirs,
+    ):
+        # To connect takes a server that subscribes us.
+        source._reader, source._pending = hiredis.Reader(), 0  # noqa: SLF001
+        source._socket_reader = socket_reader.SocketReader(ours)  # noqa: SLF001
         try:
             for piece in pieces:
                 theirs.sendall(piece)
